@@ -1,0 +1,89 @@
+"""Author's bench: percent script -> notebook, executed from a fresh kernel, cleaned, exported.
+
+    python -m mmgen.course.author nbs/04_quantizer.ipynb --script SCRIPT.py --png FOLDER
+
+Outputs stored in `nbs/` come only from here, so that every one of them is from one run, top to bottom.
+"""
+import argparse
+import base64
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def convert(script, path):
+    "Percent script to notebook; where the notebook exists, unchanged cells keep their ids and outputs."
+    update = ["--update"] if Path(path).exists() else []
+    subprocess.run([sys.executable, "-m", "jupytext", "--quiet", "--to", "ipynb", *update, "-o", str(path), str(script)], check=True)
+
+
+def execute(nb, folder, timeout=900):
+    "Run every cell of `nb` in a fresh kernel that starts in `folder`; stop at the first error."
+    from nbclient import NotebookClient
+    for cell in nb.cells:
+        if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
+    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}).execute()
+    return nb
+
+
+def tidy(nb):
+    "Drop what differs between two equal runs or breaks the page on GitHub: stderr, widget state, timings."
+    for cell in nb.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        if cell.cell_type != "code": continue
+        cell.outputs = [o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr") and WIDGET not in o.get("data", {})]
+        for o in cell.outputs:
+            if "metadata" in o: o["metadata"] = {}
+    nb.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    return nb
+
+
+def save_pictures(nb, folder):
+    "Write each picture of `nb` as NNN.png so that it can be looked at."
+    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"): old.unlink()
+    n = 0
+    for i, cell in enumerate(nb.cells):
+        for o in cell.get("outputs", []):
+            if "image/png" in o.get("data", {}):
+                n += 1; (folder / f"{n:02d}_cell{i:03d}.png").write_bytes(base64.b64decode(o["data"]["image/png"]))
+    return n
+
+
+def show_text(nb):
+    "The text outputs of `nb`, cell by cell, for reading after a run."
+    for i, cell in enumerate(nb.cells):
+        for o in cell.get("outputs", []):
+            text = o.get("text") or o.get("data", {}).get("text/markdown") or o.get("data", {}).get("text/plain", "")
+            if text: print(f"--- cell {i}: {cell.source.strip().splitlines()[0][:80]}\n{re.sub(chr(27) + r'[^m]*m', '', text)[:1500].rstrip()}")
+
+
+def main(argv=None):
+    import nbformat
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument("notebook", type=Path)
+    ap.add_argument("--script", type=Path, help="percent script to convert first")
+    ap.add_argument("--png", type=Path, help="folder for the pictures")
+    ap.add_argument("--show", action="store_true", help="print the text outputs")
+    ap.add_argument("--no-run", action="store_true", help="convert and export only")
+    a = ap.parse_args(argv)
+    if a.script: convert(a.script, a.notebook)
+    subprocess.run([sys.executable, "-c", f"from nbdev.export import nb_export; nb_export({str(a.notebook)!r}, 'mmgen')"], check=True)
+    nb = nbformat.read(a.notebook, as_version=4)
+    start = time.time()
+    try:
+        if not a.no_run: execute(nb, a.notebook.parent)
+    finally:
+        nbformat.write(tidy(nb), a.notebook)
+    if a.png: print(save_pictures(nb, a.png), "pictures in", a.png)
+    if a.show: show_text(nb)
+    print(f"{a.notebook}: {len(nb.cells)} cells in {time.time() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
