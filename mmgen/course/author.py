@@ -43,6 +43,26 @@ def tidy(nb):
     return nb
 
 
+def exercise_cells(ex, number):
+    "Text of the two cells of an exercise: the box with the task, and the starter with its check."
+    dots = lambda n: "●" * n + "○" * (5 - n)
+    box = f"*Difficulty {dots(ex.difficulty)} · asked {dots(ex.importance)} · {ex.minutes} minutes*"
+    title = {"write": "", "bug": "Find the bug: ", "answer": ""}[ex.kind] + ex.__doc__.splitlines()[0]
+    return f"### Exercise {number} · {title}\n{box}\n\n{ex.task.strip()}", f'{ex.starter.strip()}\n\ncheck("{ex.id}", {ex.name()})'
+
+
+def sync_exercises(nb, chapter):
+    "Fill every cell that holds `check(\"id\"` and the heading above it from the definition of that exercise."
+    from mmgen.exercises import exercise
+    number = 0
+    for above, cell in zip(nb.cells, nb.cells[1:]):
+        found = re.search(r'^check\("([\w.]+)"', cell.source, re.M) if cell.cell_type == "code" else None
+        if not found or not above.source.startswith("### Exercise"): continue
+        number += 1
+        above.source, cell.source = exercise_cells(exercise(found[1]), f"{chapter}.{number}")
+    return nb
+
+
 def save_pictures(nb, folder):
     "Write each picture of `nb` as NNN.png so that it can be looked at."
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +94,7 @@ def main(argv=None):
     a = ap.parse_args(argv)
     if a.script: convert(a.script, a.notebook)
     subprocess.run([sys.executable, "-c", f"from nbdev.export import nb_export; nb_export({str(a.notebook)!r}, 'mmgen')"], check=True)
-    nb = nbformat.read(a.notebook, as_version=4)
+    nb = sync_exercises(nbformat.read(a.notebook, as_version=4), int(a.notebook.name[:2]))
     start = time.time()
     try:
         if not a.no_run: execute(nb, a.notebook.parent)
