@@ -14,7 +14,9 @@ class BankError(ValueError):
 
 def check_questions(entries, file):
     "Raise BankError at the first entry that breaks the form; return the entries."
-    def refuse(entry, field, problem): raise BankError(f"{file}: {entry.get('id', '(no id)') if isinstance(entry, dict) else entry!r}: {field}: {problem}")
+    def refuse(entry, field, problem):
+        name = entry.get("id", "(no id)") if isinstance(entry, dict) else repr(entry)
+        raise BankError(f"{file}: {name}: {field}: {problem}")
     if not isinstance(entries, list): refuse({}, "file", f"is a {type(entries).__name__}; expected a list of questions")
     seen = set()
     for q in entries:
