@@ -1,0 +1,88 @@
+"""Last green runs: `benchmarks/results/runs.json`, and the README's table of notebooks that is written from it."""
+import json
+import os
+import platform
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from . import links, repo
+
+FILE = "benchmarks/results/runs.json"
+OPEN, CLOSE = "<!-- notebooks -->", "<!-- /notebooks -->"
+
+
+def machine() -> str:
+    "Processor and number of cores, with the GPU where there is one."
+    model = platform.machine()
+    try: model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf8"), re.M)[1]
+    except (OSError, TypeError): model = platform.processor() or model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {model.strip()}" + (f", {gpu}" if (gpu := gpu_name()) else "")
+
+
+def gpu_name() -> str:
+    "Name of the first NVIDIA GPU, or ''."
+    try: done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError): return ""
+    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout.strip() else ""
+
+
+def load(root) -> list:
+    "The recorded runs; [] where there are none."
+    try: return json.loads((Path(root) / FILE).read_text(encoding="utf8"))
+    except FileNotFoundError: return []
+    except ValueError as e: raise repo.CourseError(f"{FILE} is not readable: {e}; restore it with `git checkout -- {FILE}`") from e
+
+
+def record(root, profile, results):
+    "Add green results to the record (one per notebook and profile, the newest), then rewrite the README's table."
+    from importlib.metadata import version
+    new = {(r["notebook"], profile): dict(notebook=r["notebook"], profile=profile, date=time.strftime("%Y-%m-%d"), machine=machine(), python=platform.python_version(),
+           torch=version("torch"), minutes=round(r["seconds"] / 60, 2), peak_mb=r["peak_mb"], gpu_mb=r.get("gpu_mb", 0), passed=True) for r in results if r["passed"]}
+    merge(root, new.values())
+
+
+def merge(root, entries):
+    "Put entries into the record, newest wins, and rewrite the README's table."
+    kept = {(e["notebook"], e["profile"]): e for e in load(root)}
+    for e in entries:
+        old = kept.get((e["notebook"], e["profile"]))
+        if old is None or e["date"] >= old["date"]: kept[e["notebook"], e["profile"]] = e
+    file = Path(root) / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text("[\n" + ",\n".join(" " + json.dumps(kept[k]) for k in sorted(kept)) + "\n]\n", encoding="utf8"); os.replace(part, file)
+    write_readme(root)
+
+
+def table(root) -> str:
+    "The README's table of notebooks: minutes and last green run from the record, badges from `settings.ini`."
+    runs, repository = {(e["notebook"], e["profile"]): e for e in load(root)}, repo.repository(root)
+    rows = ["| notebook | it answers | CPU | GPU | last green run | |", "|---|---|---|---|---|---|"]
+    for path in repo.notebooks(root):
+        head, promise = repo.title(repo.read(path))
+        cpu, gpu = (runs.get((path.stem, p)) for p in ("cpu", "gpu"))
+        last = cpu or gpu or runs.get((path.stem, "smoke"))
+        said = f"{last['date']}, profile {last['profile']}, torch {last['torch']}, {last['peak_mb'] / 1000:.1f} GB" if last else ""
+        cells = [f"[{path.stem[:2]} {head}](nbs/{path.name})", promise, minutes(cpu), minutes(gpu), said, links.badge(*repository, path.stem)]
+        rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+    machines = sorted({f"{e['profile']}: {e['machine']}, Python {e['python']}" for e in runs.values() if e["profile"] != "smoke"})
+    return "\n".join(rows + ([""] + ["Minutes were measured on " + "; ".join(machines) + "."] if machines else []))
+
+
+def minutes(entry) -> str:
+    "Minutes of a recorded run, as the table shows them."
+    return f"{entry['minutes']:.1f} min" if entry else ""
+
+
+def write_readme(root) -> bool:
+    "Rewrite the generated parts of README.md; True if that changed it."
+    file = Path(root) / "README.md"
+    text = file.read_text(encoding="utf8")
+    if OPEN not in text or CLOSE not in text: raise repo.CourseError(f"README.md lacks the lines {OPEN} and {CLOSE} that frame the table of notebooks")
+    head, rest = text.split(OPEN, 1)
+    new = links.relink(head + OPEN + "\n" + table(root) + "\n" + CLOSE + rest.split(CLOSE, 1)[1], *repo.repository(root))
+    if new != text: file.write_text(new, encoding="utf8", newline="\n")
+    return new != text
