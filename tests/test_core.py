@@ -43,15 +43,21 @@ def test_missing_data_names_the_fix():
 
 
 @pytest.mark.parametrize("x,words", [
-    (np.zeros((1, 1, 2, 2)), "ndarray; expected a float tensor"), (torch.zeros(1, 4, 4), r"add a batch axis with x\[None\]"), (torch.zeros(2, 4), r"expected \(b, c, h, w\)"),
-    (torch.zeros(1, 1, 4, 4, dtype=torch.uint8), "x.float.* / 127.5 - 1"), (torch.zeros(2, 8, 8, 3), "use x.permute"), (torch.full((1, 1, 2, 2), 255.), "from 255 to 255"),
-    (torch.full((1, 1, 2, 2), float("nan")), "expected finite numbers"), (torch.zeros(0, 1, 2, 2), "holds no image")])
+    (np.zeros((1, 1, 2, 2)), "ndarray; expected a float tensor"),
+    (torch.zeros(1, 4, 4), r"add a batch axis with x\[None\]"),
+    (torch.zeros(2, 4), r"expected \(b, c, h, w\)"),
+    (torch.zeros(1, 1, 4, 4, dtype=torch.uint8), "x.float.* / 127.5 - 1"),
+    (torch.zeros(2, 8, 8, 3), "use x.permute"),
+    (torch.full((1, 1, 2, 2), 255.), "from 255 to 255"),
+    (torch.full((1, 1, 2, 2), float("nan")), "expected finite numbers"),
+    (torch.zeros(0, 1, 2, 2), "holds no image")])
 def test_bad_images_are_named(x, words):
     with pytest.raises((TypeError, ValueError), match=words): check_images(x)
 
 
 def test_good_images_pass():
-    for x in (torch.rand(1, 1, 5, 7) * 2 - 1, torch.rand(2, 3, 4, 4, dtype=torch.float64), (torch.rand(2, 3, 4, 4) * 2 - 1).bfloat16()): assert check_images(x) is x
+    for x in (torch.rand(1, 1, 5, 7) * 2 - 1, torch.rand(2, 3, 4, 4, dtype=torch.float64), (torch.rand(2, 3, 4, 4) * 2 - 1).bfloat16()):
+        assert check_images(x) is x
 
 
 def test_stopwatch():

@@ -27,7 +27,8 @@ def execute(nb, folder, timeout=900):
     from nbclient import NotebookClient
     for cell in nb.cells:
         if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
-    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}).execute()
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources=where).execute()
     return nb
 
 
@@ -36,7 +37,8 @@ def tidy(nb):
     for cell in nb.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
         if cell.cell_type != "code": continue
-        cell.outputs = [o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr") and WIDGET not in o.get("data", {})]
+        shown = lambda o: not (o.output_type == "stream" and o.name == "stderr") and WIDGET not in o.get("data", {})
+        cell.outputs = [o for o in cell.outputs if shown(o)]
         for o in cell.outputs:
             if "metadata" in o: o["metadata"] = {}
     nb.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
@@ -80,7 +82,8 @@ def show_text(nb):
     for i, cell in enumerate(nb.cells):
         for o in cell.get("outputs", []):
             text = o.get("text") or o.get("data", {}).get("text/markdown") or o.get("data", {}).get("text/plain", "")
-            if text: print(f"--- cell {i}: {cell.source.strip().splitlines()[0][:80]}\n{re.sub(chr(27) + r'[^m]*m', '', text)[:1500].rstrip()}")
+            if text: print(f"--- cell {i}: {cell.source.strip().splitlines()[0][:80]}")
+            if text: print(re.sub(chr(27) + r"[^m]*m", "", text)[:1500].rstrip())
 
 
 def main(argv=None):

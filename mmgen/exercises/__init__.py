@@ -60,7 +60,8 @@ def solution(id, give_up=False):
     ex = exercise(id)
     tried = any(outcome in ("passed", "wrong", "error") for _, _, outcome in progress.history(id))
     if tried or give_up: return print(ex.source())
-    print(f"Try it first: a wrong attempt teaches more than a read solution. Help: hint({id!r}); to see it all the same: solution({id!r}, give_up=True)")
+    print("Try it first: a wrong attempt teaches more than a read solution.")
+    print(f"  help: hint({id!r}); to see it all the same: solution({id!r}, give_up=True)")
 
 
 def reset(id):
@@ -78,4 +79,5 @@ def status(topic=None):
         if topic and not id.startswith(topic + "."): continue
         tries = [outcome for _, e, outcome in events if e == id and outcome in ("passed", "wrong", "error")]
         best = "passed" if "passed" in tries else tries[-1] if tries else "not attempted"
-        print(f"{_MARK[best]} {id:<36} {best:<14} {len(tries):>2} tries  {'●' * ex.difficulty:<5} {ex.minutes:>2} min  {ex.__doc__.splitlines()[0]}")
+        level, title = "●" * ex.difficulty, ex.__doc__.splitlines()[0]
+        print(f"{_MARK[best]} {id:<36} {best:<14} {len(tries):>2} tries  {level:<5} {ex.minutes:>2} min  {title}")

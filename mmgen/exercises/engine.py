@@ -43,10 +43,14 @@ class Exercise:
     @classmethod
     def variants(cls):
         "Right solutions and wrong ones as two dicts of name -> object under test."
-        members = {k: v for k, v in vars(cls).items() if k == "reference" or k.startswith("another") or hasattr(v, "wrong_message")}
-        if cls.kind == "answer": found = {k: (v(), getattr(v, "wrong_message", None)) for k, v in members.items()}
-        else: found = {k: (v, vars(v).get("wrong_message")) for k, v in members.items()}
-        return {k: v for k, (v, w) in found.items() if w is None}, {k: (v, w) for k, (v, w) in found.items() if w is not None}
+        right, false = {}, {}
+        for k, v in vars(cls).items():
+            is_right, message = k == "reference" or k.startswith("another"), getattr(v, "wrong_message", None)
+            if not is_right and message is None: continue
+            solution = v() if cls.kind == "answer" else v
+            if is_right: right[k] = solution
+            else: false[k] = solution, message
+        return right, false
 
     @classmethod
     def unsolved(cls):
@@ -96,8 +100,9 @@ def brief(value, limit=300):
     "Short text of any value: small tensors whole, large ones by shape and range."
     if isinstance(value, torch.Tensor):
         v = value.detach()
-        if v.numel() <= 24: text = f"{v.tolist() if v.is_complex() or not v.is_floating_point() else np.round(v.double().cpu().numpy(), 4).tolist()}, shape {tuple(v.shape)}"
-        else: text = f"tensor {tuple(v.shape)} {str(v.dtype)[6:]}, " + (f"from {v.min():.4g} to {v.max():.4g}" if v.dtype != torch.bool else f"{int(v.sum())} true")
+        numbers = np.round(v.double().cpu().numpy(), 4).tolist() if v.is_floating_point() else v.tolist()
+        span = f"{int(v.sum())} true" if v.dtype == torch.bool else f"from {v.min():.4g} to {v.max():.4g}" if not v.is_complex() and v.numel() else ""
+        text = f"{numbers}, shape {tuple(v.shape)}" if v.numel() <= 24 else f"tensor {tuple(v.shape)} {str(v.dtype)[6:]}, {span}"
     elif isinstance(value, float): text = f"{value:.6g}"
     else: text = repr(value)
     return text if len(text) <= limit else text[:limit] + " ..."
@@ -107,9 +112,17 @@ class Trial:
     "What a checker is given: seeded inputs, and the questions it may ask; the first 'no' ends the check with its message."
     def __init__(self, seed=0): self.generator = torch.Generator().manual_seed(seed)
 
-    def randn(self, *shape, **kw): "Normal numbers from the trial's own generator."; return torch.randn(*shape, generator=self.generator, **kw)
-    def rand(self, *shape, **kw): "Uniform numbers in [0, 1)."; return torch.rand(*shape, generator=self.generator, **kw)
-    def randint(self, low, high, shape): "Integers from `low` to `high - 1`."; return torch.randint(low, high, shape, generator=self.generator)
+    def randn(self, *shape, **kw):
+        "Normal numbers from the trial's own generator."
+        return torch.randn(*shape, generator=self.generator, **kw)
+
+    def rand(self, *shape, **kw):
+        "Uniform numbers in [0, 1)."
+        return torch.rand(*shape, generator=self.generator, **kw)
+
+    def randint(self, low, high, shape):
+        "Integers from `low` to `high - 1`."
+        return torch.randint(low, high, shape, generator=self.generator)
 
     def call(self, solution, *args, **kwargs):
         "Call the learner's code; its exceptions become an error, a changed argument or a missing result a refusal."
@@ -119,15 +132,16 @@ class Trial:
         except NotImplementedError as e: raise NotAttempted(str(e)) from e
         except Exception as e: raise Crashed(e) from e
         for i, (a, b) in enumerate(zip(args, before)):
-            if b is not None: self.true("its arguments are left as they were", torch.equal(a.detach(), b) or bool((a != a).any()), got=f"argument {i + 1} was changed in place",
-                                        expected="the same values after the call", because="methods that end in _ and x[...] = y write into the caller's tensor")
-        self.true("it returns a result", out is not None and out is not ..., got=out, expected="a value", because="the return statement is missing")
+            same = b is None or torch.allclose(a.detach(), b, 0., 0., equal_nan=True)
+            self.true("its arguments are left as they were", same, f"argument {i + 1} was changed in place", "the same values after the call",
+                      because="methods that end in _ and x[...] = y write into the caller's tensor")
+        self.true("it returns a result", out is not None and out is not ..., out, "a value", because="the return statement is missing")
         return out
 
     def refuse(self, property, got=None, expected=None, given="", because=""):
         "End the check: `property` does not hold."
-        rows = [("property", property), ("input", given), ("expected", expected), ("got", got), ("likely", because)]
-        raise Refused("\n".join(f"  {k:<9} {v if isinstance(v, str) else brief(v)}" for k, v in rows if v is not None and not (isinstance(v, str) and v == "")))
+        rows = [("property", property), ("input", given or None), ("expected", expected), ("got", got), ("likely", because or None)]
+        raise Refused("\n".join(f"  {k:<9} {v if isinstance(v, str) else brief(v)}" for k, v in rows if v is not None))
 
     def true(self, property, condition, got=None, expected=None, given="", because=""):
         "Demand `condition`."
@@ -141,7 +155,7 @@ class Trial:
     def equal(self, property, got, expected, atol=1e-5, rtol=1e-5, given="", because=""):
         "Demand equal values, tensors up to a tolerance and of one shape; numbers, strings and sequences too."
         if isinstance(expected, torch.Tensor):
-            if not isinstance(got, torch.Tensor) and isinstance(got, (int, float, list, tuple, np.ndarray, np.generic)):
+            if isinstance(got, (int, float, list, tuple, np.ndarray, np.generic)):
                 with contextlib.suppress(Exception): got = torch.as_tensor(got)
             self.shape(property, got, expected.shape, given, because)
             a, b = got.detach().cpu().double(), expected.detach().cpu().double()
@@ -167,7 +181,7 @@ def fingerprint(obj):
     "What a function or class does, without names of files and line numbers; equal for two cells with the same code."
     if isinstance(obj, types.CodeType): return obj.co_code, obj.co_names, obj.co_varnames, tuple(fingerprint(c) for c in obj.co_consts)
     if inspect.isfunction(obj): return fingerprint(obj.__code__), repr(obj.__defaults__)
-    if inspect.isclass(obj): return obj.__name__, tuple((k, fingerprint(v)) for k, v in sorted(vars(obj).items()) if inspect.isfunction(v))
+    if inspect.isclass(obj): return obj.__name__, [(k, fingerprint(v)) for k, v in sorted(vars(obj).items()) if inspect.isfunction(v)]
     return repr(obj)
 
 
@@ -198,7 +212,8 @@ def _in_time(work, seconds):
 
 def _learners_frames(error):
     "Type and text of `error`, with the lines of the learner's own cell."
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename and not f.filename.startswith("<frozen") and f.filename != __file__]
+    outside = ("site-packages", "<frozen", __file__)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not any(o in f.filename for o in outside)]
     lines = [f"  line {f.lineno}, in {f.name}: {f.line}" for f in frames[-3:]]
     return "\n".join([f"  {type(error).__name__}: {str(error)[:500]}", *lines])
 
@@ -208,7 +223,8 @@ def grade(exercise, solution, allow_untouched=True):
     if solution is None or solution is ...: return Result(EMPTY)
     if exercise.kind != "answer" and not callable(solution):
         return Result(WRONG, f"  property  {exercise.name()} can be called\n  got       a {type(solution).__name__}: {brief(solution, 80)}")
-    if allow_untouched and exercise.kind != "answer" and fingerprint(solution) == fingerprint(exercise.unsolved()): return Result(EMPTY)
+    untouched = exercise.kind != "answer" and fingerprint(solution) == fingerprint(exercise.unsolved())
+    if allow_untouched and untouched: return Result(EMPTY)
     found, printed = [], _Bounded()
 
     def work():
@@ -220,6 +236,7 @@ def grade(exercise, solution, allow_untouched=True):
         except BaseException as e: found.append(Result(ERROR, _learners_frames(e)))
 
     with _unchanged_session(), contextlib.redirect_stdout(printed): in_time = _in_time(work, exercise.seconds)
-    result = found[0] if in_time and found else Result(ERROR, f"  still running after {exercise.seconds:g} s and was stopped: is there a loop that never ends?")
+    late = Result(ERROR, f"  still running after {exercise.seconds:g} s and was stopped: is there a loop that never ends?")
+    result = found[0] if in_time and found else late
     if printed.getvalue(): result.message += ("\n" if result.message else "") + "  it printed: " + textwrap.shorten(printed.getvalue(), 200)
     return result

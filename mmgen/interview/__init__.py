@@ -52,9 +52,11 @@ def as_markdown(q, lang="en"):
     "One question as Markdown; everything but the question is folded."
     rubric = "\n".join(f"- {point}" for point in q["rubric"])
     follow = "\n".join(f"{i}. {f}" for i, f in enumerate(q["follow_ups"], 1))
-    return (f"**{q['question'][lang]}** · *{q['level']}*\n\n<details><summary>Answer, rubric, follow-ups</summary>\n\n{q['answer'][lang].strip()}\n\n"
-            f"*A full answer names*\n\n{rubric}\n\n*A weak candidate says:* {q['weak'].strip()}\n\n*Why that fails:* {q['refuted'].strip()}\n\n"
-            f"*Follow-ups*\n\n{follow}\n\n*Shown in* {q['shown_in'].replace('#', ', section ')}. *Sources:* {'; '.join(map(str, q['sources']))}.\n\n</details>")
+    shown, sources = q["shown_in"].replace("#", ", section "), "; ".join(map(str, q["sources"]))
+    parts = [f"**{q['question'][lang]}** · *{q['level']}*", "<details><summary>Answer, rubric, follow-ups</summary>", q["answer"][lang].strip(),
+             "*A full answer names*", rubric, f"*A weak candidate says:* {q['weak'].strip()}", f"*Why that fails:* {q['refuted'].strip()}",
+             "*Follow-ups*", follow, f"*Shown in* {shown}. *Sources:* {sources}.", "</details>"]
+    return "\n\n".join(parts)
 
 
 def questions(topic, lang="en"):
