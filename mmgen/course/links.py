@@ -20,9 +20,9 @@ def setup_source(owner, name, branch) -> str:
             f"    %pip install -q git+https://github.com/{owner}/{name}.git@{branch}")
 
 
-def lines(text) -> list:
-    "A string as a notebook stores it."
-    return text.splitlines(keepends=True)
+def put(cell, text):
+    "Give a cell its source: a string where nbformat read the notebook, a list of lines where json did."
+    cell["source"] = text if isinstance(cell["source"], str) else text.splitlines(keepends=True)
 
 
 def link(nb, stem, repository) -> bool:
@@ -31,12 +31,12 @@ def link(nb, stem, repository) -> bool:
     first = nb["cells"][0]
     text = "\n".join(line for line in repo.source(first).splitlines() if BADGE not in line).rstrip()
     wanted = f"{text}\n\n{badge(*repository, stem)}"
-    if repo.source(first) != wanted: first["source"] = lines(wanted)
+    if repo.source(first) != wanted: put(first, wanted)
     cell = next((c for c in nb["cells"] if "setup" in c["metadata"].get("tags", ())), None)
     if cell is None:
         cell = {"cell_type": "code", "execution_count": None, "id": secrets.token_hex(4), "metadata": {"tags": ["setup"]}, "outputs": [], "source": []}
         nb["cells"].insert(1, cell)
-    if repo.source(cell) != setup_source(*repository): cell["source"] = lines(setup_source(*repository))
+    if repo.source(cell) != setup_source(*repository): put(cell, setup_source(*repository))
     return repr(nb["cells"][:3]) != before
 
 
