@@ -12,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from .links import link
+from .repo import repository
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -98,6 +101,7 @@ def main(argv=None):
     if a.script: convert(a.script, a.notebook)
     subprocess.run([sys.executable, "-c", f"from nbdev.export import nb_export; nb_export({str(a.notebook)!r}, 'mmgen')"], check=True)
     nb = sync_exercises(nbformat.read(a.notebook, as_version=4), int(a.notebook.name[:2]))
+    link(nb, a.notebook.stem, repository(a.notebook.parents[1]))
     start = time.time()
     try:
         if not a.no_run: execute(nb, a.notebook.parent)
