@@ -23,13 +23,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("MMGEN_VENV") or ROOT / ".venv")
-STAMP, LOG = VENV / "mmgen-setup.json", VENV / "mmgen-setup.log"
+STAMP, LOG, UNFINISHED = VENV / "mmgen-setup.json", VENV / "mmgen-setup.log", VENV / "mmgen-setup.unfinished"
 OLDEST = (3, 10)
 TORCH = "torch==2.13.0"
-CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # the place PyTorch's own documentation names for CPU builds on Linux
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # the place that PyTorch's own documentation names for CPU builds on Linux
 NEEDS_GB = {"cpu": 3, "cuda": 12, "plain": 4}
-EXTRAS = {"course": "course", "dev": "dev"}          # what is installed besides the library: to read it, to test it
-DEV_COMMANDS = ("test", "check")
+DEV_COMMANDS = ("test", "check", "setup-dev")        # these need what the tests need: the extra `dev` instead of `course`
+HEARTBEAT = 15                                       # seconds between two lines in a log
+BUILDS = {"cpu": "no NVIDIA GPU: the CPU build of PyTorch", "cuda": "NVIDIA GPU found: the CUDA build of PyTorch",
+          "plain": "the PyTorch of this system"}
 
 
 class SetupError(Exception):
@@ -41,9 +43,8 @@ class SetupError(Exception):
 def newer_python():
     "Name of a new enough Python that works on this machine, or None."
     for minor in (13, 12, 11, 10, 14):
-        name = "python3.{}".format(minor)
-        if not shutil.which(name): continue
-        if subprocess.run([name, "-c", "import venv"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0: return name
+        name = f"python3.{minor}"
+        if shutil.which(name) and quiet([name, "-c", "import venv"])[0] == 0: return name
     return None
 
 
@@ -52,33 +53,32 @@ def check_python(version=sys.version_info):
     if tuple(version[:2]) >= OLDEST: return
     here = "This is Python {}; the course needs {}.{} or newer.".format(".".join(map(str, version[:3])), *OLDEST)
     other = newer_python()
-    if other: raise SetupError(here + "\nThis machine has one. Run:\n    {} course.py".format(other))
-    raise SetupError(here + "\nInstall one (python.org, or `sudo apt install python3.11 python3.11-venv`, or `brew install python@3.12`),"
-                            "\nthen run this command with it, for instance:\n    python3.11 course.py")
+    if other: raise SetupError(f"{here}\nThis machine has one. Run:\n    {other} course.py")
+    raise SetupError(here + "\nInstall one: from python.org, or `sudo apt install python3.11 python3.11-venv`, or `brew install python@3.12`,\n"
+                     "and run this command with it, for instance:\n    python3.11 course.py")
 
 
 def check_venv_module(found=None):
     "Stop if Python cannot make environments: Debian and Ubuntu ship that part separately."
     if found is None: found = bool(find_spec("ensurepip") and find_spec("venv"))
     if found: return
-    raise SetupError("This Python cannot make an environment: its ensurepip module is missing (Debian and Ubuntu ship it separately). Run:\n"
-                     "    sudo apt install python3-venv python{}.{}-venv\nand then this command again.".format(*sys.version_info[:2]))
+    raise SetupError("This Python cannot make an environment: it lacks the module ensurepip, which Debian and Ubuntu ship separately.\n"
+                     "Run:\n    sudo apt install python3-venv python{}.{}-venv\nand then this command again.".format(*sys.version_info[:2]))
 
 
 def check_disk(build, free=None):
     "Stop before a download that cannot fit."
     free = shutil.disk_usage(str(ROOT)).free if free is None else free
-    if free < NEEDS_GB[build] * 1e9:
-        raise SetupError("There are {:.1f} GB free where {} lies; set-up needs about {} GB.\n"
-                         "Free some space, or move the folder to a larger disk, and run this command again.".format(free / 1e9, ROOT, NEEDS_GB[build]))
+    if free >= NEEDS_GB[build] * 1e9: return
+    raise SetupError(f"There are {free / 1e9:.1f} GB free where {ROOT} lies; set-up needs about {NEEDS_GB[build]} GB.\n"
+                     "Free some space, or move the folder to a larger disk, and run this command again.")
 
 
 def has_nvidia():
     "True if this machine has an NVIDIA GPU that its driver can reach."
     if not shutil.which("nvidia-smi"): return False
-    try: done = subprocess.run(["nvidia-smi", "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
-    except (OSError, subprocess.SubprocessError): return False
-    return done.returncode == 0 and b"GPU" in done.stdout
+    code, text = quiet(["nvidia-smi", "-L"])
+    return code == 0 and "GPU" in text
 
 
 def torch_build(system=None, gpu=None):
@@ -89,28 +89,35 @@ def torch_build(system=None, gpu=None):
 
 # The environment
 
-def python_in(venv):
-    "Path of an environment's Python."
-    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
 def clean_env():
     "This process's environment variables, less those that would lead pip or Python astray."
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "__PYVENV_LAUNCHER__")}
-    return dict(env, PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_REQUIRE_VIRTUALENV="0", PYTHONUTF8="1")
+    astray = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "__PYVENV_LAUNCHER__")
+    kept = {k: v for k, v in os.environ.items() if k not in astray}
+    return dict(kept, PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_REQUIRE_VIRTUALENV="0", PYTHONUTF8="1")
+
+
+def quiet(command):
+    "Run a command without showing it; its exit code and what it printed."
+    try: done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_env(), cwd=str(ROOT))
+    except OSError as e: return 127, str(e)
+    return done.returncode, done.stdout.decode("utf8", "replace")
+
+
+def python_in(venv):
+    "Path of an environment's Python."
+    return str(venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
 def ask(*args):
-    "Run the environment's Python quietly; its output, or None if it fails."
-    try: done = subprocess.run([str(python_in(VENV))] + list(args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_env(), cwd=str(ROOT))
-    except OSError: return None
-    return done.stdout.decode("utf8", "replace") if done.returncode == 0 else None
+    "What the environment's Python prints, or None if it fails."
+    code, text = quiet([python_in(VENV)] + list(args))
+    return text if code == 0 else None
 
 
 def key(build):
     "Changes when set-up must run again: other requirements, another Python, another build, a moved folder."
-    parts = [(ROOT / "pyproject.toml").read_bytes(), repr((sys.version_info[:2], platform.machine(), TORCH, build, str(ROOT))).encode("utf8")]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    facts = (sys.version_info[:2], platform.machine(), TORCH, build, str(ROOT))
+    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + repr(facts).encode("utf8")).hexdigest()
 
 
 def read_stamp():
@@ -119,69 +126,93 @@ def read_stamp():
     except (OSError, ValueError): return {}
 
 
+def write_stamp(build, extras):
+    "Note a finished set-up; the file is whole or absent."
+    part = STAMP.with_suffix(".part")
+    part.write_text(json.dumps({"key": key(build), "extras": sorted(extras)}), encoding="utf8")
+    os.replace(str(part), str(STAMP))
+
+
 def is_ready(extra, build):
     "True if the environment was finished for these requirements and still works."
     stamp = read_stamp()
-    done = stamp.get("key") == key(build) and extra in stamp.get("extras", ())
-    return done and ask("-c", "import mmgen, torch, jupyterlab") is not None
+    finished = stamp.get("key") == key(build) and extra in stamp.get("extras", ())
+    return finished and ask("-c", "import mmgen; from importlib.util import find_spec; assert find_spec('torch') and find_spec('jupyterlab')") is not None
 
 
 def make_environment():
-    "Create .venv, or make it anew if it is broken or was left half made."
+    "Create .venv, or make it anew if it is broken or a set-up was killed in it: half a package can look like a whole one."
     fits = ask("-c", "import pip, sys; print(sys.version_info[:2])")
-    if fits is not None and fits.strip() == repr(tuple(sys.version_info[:2])): return
-    if VENV.exists() and not (VENV / "pyvenv.cfg").exists() and any(VENV.iterdir()):
-        if {p.name for p in VENV.iterdir()} - {"bin", "include", "lib", "lib64", "Scripts", "Include", "Lib"}:
-            raise SetupError("{} exists and is not a Python environment. Move it away and run this command again.".format(VENV))
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_env())
-    if done.returncode: raise SetupError(explain(done.stdout.decode("utf8", "replace")))
+    if fits is not None and not UNFINISHED.exists() and fits.strip() == repr(tuple(sys.version_info[:2])): return
+    foreign = {p.name for p in VENV.iterdir()} - {"bin", "include", "lib", "lib64", "Scripts", "Include", "Lib"} if VENV.exists() else ()
+    if foreign and not (VENV / "pyvenv.cfg").exists():
+        raise SetupError(f"{VENV} exists and is not a Python environment. Move it away and run this command again.")
+    code, text = quiet([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    if code: raise SetupError(explain(text))
+
+
+# pip, and what to do when it fails
+
+NO_NETWORK = ("name resolution", "name or service not known", "nodename nor servname", "getaddrinfo failed", "newconnectionerror",
+              "failed to establish a new connection", "connecttimeout", "network is unreachable", "connection refused", "proxyerror",
+              "read timed out", "max retries exceeded", "connection reset", "connectionreset")
+
+OTHER_FAILURES = ("metadata-generation-failed", "subprocess-exited-with-error", "metadatagenerationfailed", "resolutionimpossible")
 
 
 def explain(text):
     "What to do about a failed installation, from what pip said."
-    low, tail = text.lower(), "\n".join("    " + line for line in text.strip().splitlines()[-6:])
+    plain = [re.sub(r"^\d{4}-\S+ ", "", line).rstrip() for line in text.strip().splitlines()]
+    telling = [line for line in plain if re.match(r" *(ERROR|error|WARNING|\w+Error)\b.*:", line)] or plain
+    low, said = text.lower(), "\npip said:\n" + "\n".join("    " + line.strip()[:300] for line in telling[-4:])
     if "no space left" in low or "errno 28" in low or "not enough space" in low:
-        return "The disk is full. Free about {} GB and run this command again; it goes on where it stopped.".format(NEEDS_GB[torch_build()])
-    if re.search(r"name resolution|name or service not known|nodename nor servname|getaddrinfo failed|newconnectionerror|failed to establish a new connection|"
-                 r"connecttimeout|network is unreachable|connection refused|proxyerror|read timed out|max retries exceeded|connection ?reset", low):
-        return ("The network did not answer, and set-up must download packages once (afterwards the course runs offline).\n"
-                "Check the connection (behind a proxy set HTTPS_PROXY), then run this command again; what is already installed stays.\npip said:\n" + tail)
+        return f"The disk is full. Free about {NEEDS_GB[torch_build()]} GB and run this command again; it goes on where it stopped."
     if "certificate verify failed" in low:
-        return "The network's certificate was not accepted. Set PIP_CERT to your organisation's certificate file and run this command again.\npip said:\n" + tail
+        return "The network's certificate was not accepted. Set PIP_CERT to your organisation's certificate file and try again." + said
+    if any(sign in low for sign in NO_NETWORK) and not any(sign in low for sign in OTHER_FAILURES):
+        return ("The network did not answer. Set-up must download packages once; afterwards the course runs offline.\n"
+                "Check the connection (behind a proxy set HTTPS_PROXY), then run this command again; what is installed stays." + said)
     if re.search(r"no matching distribution found for torch\b", low):
-        return ("PyTorch has no build of {} for Python {}.{} on {} {}.\nUse Python 3.10 to 3.13 on 64-bit Linux, Windows or a Mac with Apple's own chip.\npip said:\n"
-                .format(TORCH, sys.version_info[0], sys.version_info[1], platform.system(), platform.machine()) + tail)
+        here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.system()} {platform.machine()}"
+        return f"There is no {TORCH} for {here}.\nUse Python 3.10 to 3.13 on 64-bit Linux, Windows or a Mac with Apple's own chip." + said
     if "permission denied" in low or "errno 13" in low:
-        return "A file could not be written. Is {} yours to write? Run without sudo, in a folder of your own.\npip said:\n".format(ROOT) + tail
-    return "Set-up stopped. Run this command again; if it stops at the same place, delete the folder {} first.\npip said:\n".format(VENV) + tail
+        return f"A file could not be written. Is {ROOT} yours to write? Run without sudo, in a folder of your own." + said
+    return f"Set-up stopped. Run this command again; if it stops at the same place, delete the folder {VENV} first." + said
 
 
 def clock(seconds):
     "Seconds as M:SS."
-    return "{}:{:02d}".format(int(seconds) // 60, int(seconds) % 60)
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def read_log():
+    "What pip wrote to its log."
+    return LOG.read_text(encoding="utf8", errors="replace")
+
+
+def latest():
+    "What pip is busy with, from its log."
+    found = re.findall(r"(Collecting|Downloading|Installing collected packages|Building wheel)[ :]+([^\s,(]+)", read_log())
+    if not found: return ""
+    return "installing" if found[-1][0].startswith("Inst") else f"{found[-1][0].lower()} {found[-1][1].rsplit('/', 1)[-1]}"
 
 
 def pip(args, what):
     "Run pip in the environment: its own bars in a terminal, one line now and then in a log; SetupError on failure."
     LOG.write_bytes(b"")
     terminal = sys.stdout.isatty()
-    command = [str(python_in(VENV)), "-m", "pip", "--log", str(LOG)] + args + ([] if terminal else ["--quiet", "--progress-bar", "off"])
+    shown = None if terminal else subprocess.DEVNULL
+    command = [python_in(VENV), "-m", "pip", "--log", str(LOG)] + args + ([] if terminal else ["--quiet", "--progress-bar", "off"])
     start = said = time.time()
-    process = subprocess.Popen(command, cwd=str(ROOT), env=clean_env(), stdout=None if terminal else subprocess.DEVNULL, stderr=None if terminal else subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=str(ROOT), env=clean_env(), stdout=shown, stderr=shown)
     try:
         while process.poll() is None:
             time.sleep(.1)
-            if not terminal and time.time() - said > 15: said = time.time(); print("      {} {}  {}".format(what, clock(said - start), latest()), flush=True)
+            if terminal or time.time() - said < HEARTBEAT: continue
+            said = time.time()
+            print(f"      {what} {clock(said - start)}  {latest()}", flush=True)
     except BaseException: process.terminate(); process.wait(); raise
-    text = LOG.read_text(encoding="utf8", errors="replace")
-    if process.returncode: raise SetupError(explain(text))
-    return text
-
-
-def latest():
-    "The package that pip is busy with, from its log."
-    found = re.findall(r"(Collecting|Downloading|Installing collected packages|Building wheel)[ :]+([^\s,(]+)", LOG.read_text(encoding="utf8", errors="replace"))
-    return "{} {}".format(found[-1][0].lower(), found[-1][1].rsplit("/", 1)[-1]) if found else ""
+    if process.returncode: raise SetupError(explain(read_log()))
 
 
 def torch_args(build):
@@ -202,21 +233,37 @@ def check_plan(build):
     plan = VENV / "plan.json"
     pip(torch_args(build) + ["--dry-run", "--report", str(plan)], "choosing")
     names = [item["metadata"]["name"] for item in json.loads(plan.read_text(encoding="utf8"))["install"]]
-    if gpu_packages(names): raise SetupError(
-        "This machine has no NVIDIA GPU, and the index of PyTorch's CPU builds did not answer; without it pip would fetch\n"
-        "several GB for GPUs. Check that {} can be reached and run this command again.".format(CPU_BUILDS))
+    if not gpu_packages(names): return
+    raise SetupError("This machine has no NVIDIA GPU, and the index of PyTorch's CPU builds did not answer; without it pip would fetch\n"
+                     f"several GB for GPUs. Check that {CPU_BUILDS} can be reached, then run this command again.")
 
 
 def check_result(build):
-    "Stop if packages for GPUs came in on a machine without one; return the version line of what was installed."
-    listing = ask("-m", "pip", "list", "--format", "json", "--disable-pip-version-check")
-    names = [p["name"] for p in json.loads(listing[listing.index("["):])] if listing else []
-    if build == "cpu" and gpu_packages(names):
-        raise SetupError("Packages for GPUs came in although this machine has no NVIDIA GPU: {}.\n"
-                         "Delete {} and run this command again.".format(", ".join(gpu_packages(names)), VENV))
-    said = ask("-c", "import torch, mmgen; print('mmgen', mmgen.__version__, 'with PyTorch', torch.__version__, 'on', 'GPU' if torch.cuda.is_available() else 'CPU')")
-    if said is None: raise SetupError("What was installed does not import. Delete {} and run this command again.".format(VENV))
+    "Stop if packages for GPUs came in on a machine without one, or nothing works; a line on what was installed."
+    listing = ask("-m", "pip", "list", "--format", "json") or "[]"
+    extra = gpu_packages(p["name"] for p in json.loads(listing[listing.index("["):]))
+    if build == "cpu" and extra:
+        raise SetupError(f"Packages for GPUs came in although this machine has no NVIDIA GPU: {', '.join(extra)}.\n"
+                         f"Delete {VENV} and run this command again.")
+    said = ask("-c", "import torch, mmgen; device = 'GPU' if torch.cuda.is_available() else 'CPU'\n"
+                     "print('mmgen', mmgen.__version__, 'with PyTorch', torch.__version__, 'on', device)")
+    if said is None: raise SetupError(f"What was installed does not import. Delete {VENV} and run this command again.")
     return said.strip().splitlines()[-1]
+
+
+# What the commands do
+
+def say(text):
+    "A line that appears at once, in a log too."
+    print(text, flush=True)
+
+
+def install(build, extra):
+    "PyTorch, then everything else, then a look whether it works."
+    if STAMP.exists(): STAMP.unlink()
+    say("[2/4] PyTorch, by far the largest download"); check_plan(build); pip(torch_args(build), "PyTorch")
+    say("[3/4] the course's packages"); pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
+    say("[4/4] looking whether it works"); say("      " + check_result(build))
 
 
 def set_up(extra):
@@ -226,26 +273,19 @@ def set_up(extra):
     if is_ready(extra, build): return
     check_venv_module(); check_disk(build)
     start, stamp = time.time(), read_stamp()
-    extras = set(stamp.get("extras", ())) if stamp.get("key") == key(build) else set()
-    print("Setting up in {} ({})".format(VENV, {"cpu": "no NVIDIA GPU: the CPU build of PyTorch", "cuda": "NVIDIA GPU found: the CUDA build of PyTorch",
-                                               "plain": "the PyTorch of this system"}[build]), flush=True)
-    print("[1/4] environment", flush=True); make_environment()
-    if STAMP.exists(): STAMP.unlink()
-    print("[2/4] PyTorch (by far the largest download)", flush=True)
-    check_plan(build); pip(torch_args(build), "PyTorch")
-    print("[3/4] the course's packages", flush=True)
-    pip(["install", "--retries", "1", "--editable", ".[{}]".format(EXTRAS[extra])], "packages")
-    print("[4/4] looking whether it works", flush=True)
-    print("      " + check_result(build))
-    extras |= {"course", extra}
-    part = STAMP.with_suffix(".part")
-    part.write_text(json.dumps({"key": key(build), "extras": sorted(extras)}), encoding="utf8"); os.replace(str(part), str(STAMP))
-    print("Set-up took {} min. Running this command again is quick.".format(clock(time.time() - start)), flush=True)
+    before = set(stamp.get("extras", ())) if stamp.get("key") == key(build) else set()
+    say(f"Setting up in {VENV} ({BUILDS[build]})")
+    say("[1/4] environment"); make_environment()
+    UNFINISHED.touch()
+    try: install(build, extra)
+    except SetupError: UNFINISHED.unlink(); raise           # pip has put back what it could not finish
+    write_stamp(build, before | {"course", extra}); UNFINISHED.unlink()
+    say(f"Set-up took {clock(time.time() - start)} minutes. Running this command again is quick.")
 
 
 def hand_over(args):
     "Run the `mmgen` command in the environment and give back its exit code; Ctrl-C goes to it."
-    process = subprocess.Popen([str(python_in(VENV)), "-m", "mmgen.cli"] + args, env=clean_env())
+    process = subprocess.Popen([python_in(VENV), "-m", "mmgen.cli"] + args, env=clean_env())
     while True:
         try: return process.wait()
         except KeyboardInterrupt: continue
@@ -254,8 +294,8 @@ def hand_over(args):
 def main(args):
     "Set up what `args` need, then run them."
     if args and args[0] in ("-h", "--help"): print(__doc__.strip()); return 0
-    try: set_up("dev" if args and args[0] in DEV_COMMANDS + ("setup-dev",) else "course")
-    except SetupError as e: print("\n{}".format(e), file=sys.stderr); return 1
+    try: set_up("dev" if args and args[0] in DEV_COMMANDS else "course")
+    except SetupError as e: print(f"\n{e}", file=sys.stderr); return 1
     except KeyboardInterrupt: print("\nStopped. Run the same command again to go on.", file=sys.stderr); return 130
     if args and args[0] in ("setup", "setup-dev"): return 0
     return hand_over(args or ["lab"])
