@@ -54,7 +54,7 @@ def check_python(version=sys.version_info):
     here = "This is Python {}; the course needs {}.{} or newer.".format(".".join(map(str, version[:3])), *OLDEST)
     other = newer_python()
     if other: raise SetupError(f"{here}\nThis machine has one. Run:\n    {other} course.py")
-    raise SetupError(here + "\nInstall one: from python.org, or `sudo apt install python3.11 python3.11-venv`, or `brew install python@3.12`,\n"
+    raise SetupError(here + "\nInstall one (from python.org, `sudo apt install python3.11 python3.11-venv`, `brew install python@3.12`)\n"
                      "and run this command with it, for instance:\n    python3.11 course.py")
 
 
@@ -137,7 +137,8 @@ def is_ready(extra, build):
     "True if the environment was finished for these requirements and still works."
     stamp = read_stamp()
     finished = stamp.get("key") == key(build) and extra in stamp.get("extras", ())
-    return finished and ask("-c", "import mmgen; from importlib.util import find_spec; assert find_spec('torch') and find_spec('jupyterlab')") is not None
+    there = "import mmgen; from importlib.util import find_spec as f; assert f('torch') and f('jupyterlab')"
+    return finished and ask("-c", there) is not None
 
 
 def make_environment():

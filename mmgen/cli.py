@@ -7,38 +7,42 @@ import sys
 
 def parser() -> argparse.ArgumentParser:
     "The command line; nothing heavy is imported for it."
-    ap = argparse.ArgumentParser(prog="mmgen", description="A multimodal generator built from nothing: open the course, run it, check it.")
+    ap = argparse.ArgumentParser(prog="mmgen", description="Open the course, run it, check it.")
     sub = ap.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    p = sub.add_parser("lab", help="open the course in JupyterLab", description="Open JupyterLab at the tour.")
+    p = sub.add_parser("lab", help="open the course in JupyterLab",
+                       description="Open JupyterLab at the tour. Further arguments go to JupyterLab.")
     p.add_argument("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
     p.add_argument("--no-browser", action="store_true", help="only print the address")
     p.add_argument("--port", type=int, default=8888, help="port to listen on; the next free one is taken if it is in use")
     p.set_defaults(run=lab)
 
-    p = sub.add_parser("run", help="run notebooks in order", description="Run notebooks in order; executed copies and a report with every figure go to run/PROFILE/.")
-    p.add_argument("notebooks", nargs="*", metavar="notebook", help="for instance 04, quantizer or 04_quantizer; all of them if none is named")
+    p = sub.add_parser("run", help="run notebooks in order",
+                       description="Run notebooks in order; executed copies and a report with every figure go to run/PROFILE/.")
+    p.add_argument("notebooks", nargs="*", metavar="notebook", help="04, quantizer or 04_quantizer; all if none is named")
     p.add_argument("--profile", default="cpu", help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini")
     p.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once")
     p.add_argument("--from", dest="start", metavar="NN", help="begin with this notebook")
-    p.add_argument("--resume", action=argparse.BooleanOptionalAction, default=False, help="keep what an earlier run finished and nothing has changed since")
+    p.add_argument("--resume", action="store_true", help="keep what an earlier run finished and nothing has changed since")
     p.add_argument("--fresh", dest="resume", action="store_false", help="run everything again (default)")
     p.add_argument("--record", action="store_true", help="note green runs in benchmarks/results/runs.json and in the README's table")
     p.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
     p.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
     p.set_defaults(run=run)
 
-    p = sub.add_parser("test", help="run the test suite and the notebooks' own tests", description="Run pytest and, at the smoke profile, the notebooks' own tests. Further arguments go to pytest.")
+    p = sub.add_parser("test", help="run the test suite and the notebooks' own tests",
+                       description="Run pytest and, at the smoke profile, the notebooks' own tests. Further arguments go to pytest.")
     p.add_argument("--no-notebooks", action="store_true", help="pytest only")
     p.set_defaults(run=test)
 
-    p = sub.add_parser("check", help="gates: what every notebook must hold", description="Check the notebooks and the repository; every problem is named with its place.")
+    p = sub.add_parser("check", help="gates: what every notebook must hold",
+                       description="Check the notebooks and the repository; every problem is named with its place.")
     p.add_argument("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
     p.add_argument("--list", action="store_true", help="list the gates")
     p.set_defaults(run=check)
 
     p = sub.add_parser("links", help="bring badges, set-up cells and the README's table in step with settings.ini")
-    p.add_argument("--merge", metavar="RUNS.JSON", help="first add the green runs recorded in another checkout, for instance on a GPU machine")
+    p.add_argument("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
     p.set_defaults(run=links)
 
     sub.add_parser("doctor", help="show what was found: Python, torch, device, versions, data").set_defaults(run=doctor)
@@ -50,7 +54,8 @@ def lab(args):
     from .course.repo import find_root, notebooks, pick
     root = find_root()
     path, *_ = pick([args.notebook], notebooks(root))
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={args.port}", f"--LabApp.default_url=/lab/tree/nbs/{path.name}"]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={args.port}"]
+    command += [f"--LabApp.default_url=/lab/tree/nbs/{path.name}"] + args.rest
     command += ["--no-browser"] if args.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     print("JupyterLab opens in the browser; Ctrl-C here ends it.", flush=True)
@@ -102,7 +107,7 @@ def main(argv=None):
     "Entry point of the `mmgen` command; returns the exit code."
     ap = parser()
     args, rest = ap.parse_known_args(argv)
-    if rest and args.command != "test": ap.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest and args.command not in ("test", "lab"): ap.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")

@@ -28,7 +28,8 @@ def torch_line() -> str:
     "Version of torch, the device that would be used, and the number of threads."
     try: import torch
     except Exception as e: return f"does not import: {type(e).__name__}: {e}"
-    if torch.cuda.is_available(): device = f"GPU {torch.cuda.get_device_name(0)}, {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB"
+    if torch.cuda.is_available():
+        device = f"GPU {torch.cuda.get_device_name(0)}, {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB"
     else: device = "Apple GPU (mps)" if torch.backends.mps.is_available() else "CPU"
     return f"{torch.__version__}, {device}, {torch.get_num_threads()} threads"
 
@@ -44,13 +45,15 @@ def data_lines() -> list:
 
 def lines() -> list:
     "Everything found, as (name, text)."
-    from . import records, repo
     import mmgen
+
+    from . import records, repo
     try: root = repo.find_root()
     except repo.CourseError: root = None
+    free = shutil.disk_usage(root or os.getcwd()).free / 1e9
     found = [("mmgen", f"{mmgen.__version__} in {Path(mmgen.__file__).parent}"), ("course", str(root or "no checkout here")),
-             ("python", f"{platform.python_version()} at {sys.executable}"), ("system", platform.platform()), ("machine", records.machine()),
-             ("disk", f"{shutil.disk_usage(root or os.getcwd()).free / 1e9:.1f} GB free"), ("torch", torch_line())]
+             ("python", f"{platform.python_version()} at {sys.executable}"), ("system", platform.platform()),
+             ("machine", records.machine()), ("disk", f"{free:.1f} GB free"), ("torch", torch_line())]
     lacking = [name for name, version in versions().items() if version is None]
     found += [("packages", ", ".join(f"{n} {v}" for n, v in versions().items() if v))]
     if lacking: found.append(("missing", ", ".join(lacking) + " (run `python3 course.py setup`)"))
@@ -61,5 +64,6 @@ def report() -> int:
     "Print it; 1 if something is missing or damaged."
     import textwrap
     found = lines()
-    for name, text in found: print(textwrap.fill(f"{name:<9} {text}", 120, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False))
+    whole = dict(subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
+    for name, text in found: print(textwrap.fill(f"{name:<9} {text}", 120, **whole))
     return int(any(name == "missing" or text.startswith(("PROBLEM", "does not import")) for name, text in found))

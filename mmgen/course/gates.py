@@ -74,7 +74,7 @@ def no_errors_stored(nb, path, root):
 def clean_metadata(nb, path, root):
     "No widget state, timings or tool metadata; GitHub shows 'Invalid Notebook' for the first, and the others change with every run."
     bad = [f"notebook metadata {k!r} is not kept here" for k in nb["metadata"] if k not in ("kernelspec", "language_info")]
-    bad += [f"language_info holds {sorted(nb['metadata']['language_info'])}; only the name is kept" for _ in [0] if set(nb["metadata"].get("language_info", {})) - {"name"}]
+    bad += [f"language_info.{k} is not kept here" for k in nb["metadata"].get("language_info", {}) if k != "name"]
     for i, c in enumerate(nb["cells"], 1):
         bad += [f"cell {i}: metadata {k!r} is not kept here" for k in c["metadata"] if k != "tags"]
         for o in c.get("outputs", ()):
@@ -103,9 +103,10 @@ def parameters_cell(nb, path, root):
 def linked(nb, path, root):
     "The Colab badge and the set-up cell are those that settings.ini gives."
     repository, first = repo.repository(root), repo.source(nb["cells"][0]) if nb["cells"] else ""
-    bad = [] if first.rstrip().endswith(links.badge(*repository, Path(path).stem)) else ["the first cell does not end in its Colab badge; run `mmgen links`"]
+    ends_well = first.rstrip().endswith(links.badge(*repository, Path(path).stem))
+    bad = [] if ends_well else ["the first cell does not end in its Colab badge; run `mmgen links`"]
     setup = [repo.source(c) for c in nb["cells"][1:2] if "setup" in c["metadata"].get("tags", ())]
-    return bad + ([] if setup == [links.setup_source(*repository)] else ["the second cell is not the generated set-up cell; run `mmgen links`"])
+    return bad + ([] if setup == [links.setup_source(*repository)] else ["cell 2 is not the generated set-up cell; run `mmgen links`"])
 
 
 @gate(NOTEBOOK_GATES)
@@ -136,13 +137,17 @@ def figures_show_something(nb, path, root):
     return bad
 
 
+PLACE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|work|tmp|private|content|var/folders)/[^\s'\":]+"
+                   r"|\b[A-Z]:\\+Users\\+\w+|\bat 0x[0-9a-f]{6,}")
+
+
 @gate(NOTEBOOK_GATES)
 def no_places(nb, path, root):
     "No absolute path, user name or memory address in sources and outputs."
-    bad, place = [], re.compile(r"(?<![\w.:/])(?:/(?:home|Users|root|work|tmp|private|content|var/folders)/[^\s'\":]+|[A-Z]:\\\\?Users\\\\?\w+)|\bat 0x[0-9a-f]{6,}")
+    bad = []
     for i, c in enumerate(nb["cells"], 1):
         for what, text in [("source", repo.source(c))] + [("output", output_text(o)) for o in c.get("outputs", ())]:
-            if m := place.search(text): bad.append(f"cell {i}: its {what} names {m[0][:60]!r}")
+            if m := PLACE.search(text): bad.append(f"cell {i}: its {what} names {m[0][:60]!r}")
     return bad
 
 
@@ -150,14 +155,17 @@ def no_places(nb, path, root):
 def small(nb, path, root):
     "The file is under 1 MB, and no code cell is longer than a screen."
     size = Path(path).stat().st_size / 1e6
-    bad = [f"{size:.2f} MB; expected under {NOTEBOOK_MB} MB" for _ in [0] if size >= NOTEBOOK_MB]
-    return bad + [f"cell {i}: {n} lines of code; expected at most {CELL_LINES}" for i, c in code_cells(nb) if (n := len(repo.source(c).strip().splitlines())) > CELL_LINES]
+    bad = [f"{size:.2f} MB; expected under {NOTEBOOK_MB} MB"] if size >= NOTEBOOK_MB else []
+    long = [(i, n) for i, c in code_cells(nb) if (n := len(repo.source(c).strip().splitlines())) > CELL_LINES]
+    return bad + [f"cell {i}: {n} lines of code; expected at most {CELL_LINES}" for i, n in long]
 
 
-UNITS = r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|percent|per cent|[kKMG]i?B|times (?:faster|slower)|x (?:faster|slower)|images per second)"
+UNITS = (r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|percent|per cent|[kKMG]i?B"
+         r"|(?:times|x) (?:faster|slower)|images per second)")
 MEASURED = re.compile(rf"(?<![\w.,^_{{-])(\d+(?:[.,]\d+)*)\s?(?:{UNITS})(?![\w/])")
 RESULT = re.compile(r"(?<![\w.,/^_-])\d*\.\d+(?![\w.]*\d|\w)")
-NAMED = re.compile(r"(?:arxiv:?|section|sections|equations?|eqs?\.?|version|versions|figure|fig\.?|table|torch|python|appendix|algorithm|chapter|§)\s*[\d.]+(?:\s*(?:,|and|to|-)\s*[\d.]+)*", re.I)
+NAMED = re.compile(r"(?:arxiv:?|sections?|equations?|eqs?\.?|versions?|figure|fig\.?|table|torch|python|appendix|algorithm|chapter|§)"
+                   r"\s*[\d.]+(?:\s*(?:,|and|to|-)\s*[\d.]+)*", re.I)
 
 
 def without_code(text) -> str:
@@ -166,7 +174,7 @@ def without_code(text) -> str:
 
 
 def plain_prose(text) -> list:
-    "Lines of Markdown without code, maths, links, comments, named numbers, tables of symbols, and lines marked `<!-- exact -->`."
+    "Lines of Markdown without code, maths, links, named numbers, tables of symbols, and lines marked `<!-- exact -->`."
     text = re.sub(r"\$\$.*?\$\$", "", without_code(text), flags=re.S)
     text = re.sub(r"^\|.*\bsymbol\b.*\n(?:\|.*\n?)*", "", text, flags=re.M | re.I)
     found = []
@@ -179,17 +187,22 @@ def plain_prose(text) -> list:
 
 @gate(NOTEBOOK_GATES)
 def no_typed_results(nb, path, root):
-    "Prose holds no measured number: neither one with a unit of measurement nor a decimal of three or more digits. A cell computes it, or `<!-- exact -->` marks the line."
+    "Prose holds no measured number: none with a unit, no decimal of three digits. A cell prints it, or `<!-- exact -->` marks the line."
     bad = []
     for i, text in prose_cells(nb):
         for line in plain_prose(text):
-            found = [m[0] for m in MEASURED.finditer(line)] + [m[0] for m in RESULT.finditer(line) if len(m[0].replace(".", "").lstrip("0")) >= 3]
-            bad += [f"cell {i}: the number {n.strip()!r} is typed into the prose; let a cell print it, or mark the line <!-- exact --> if it is exact" for n in dict.fromkeys(found)]
+            found = [m[0].strip() for m in MEASURED.finditer(line)] + [m[0] for m in RESULT.finditer(line) if digits(m[0]) >= 3]
+            bad += [f"cell {i}: {n!r} is typed into the prose; a cell should print it" for n in dict.fromkeys(found)]
     return bad
 
 
+def digits(number) -> int:
+    "How many significant digits a decimal has."
+    return len(number.replace(".", "").lstrip("0"))
+
+
 TIME = re.compile(r"\b\d+(?:\.\d+)?\s?(?:s|ms|µs|min|seconds?|minutes?|CPU-s|CPU-seconds?|CPU seconds?)\b")
-MACHINE = re.compile(r"\b\d+ (?:CPU )?(?:threads?|cores?)\b|\bthreads?:? ?\d+|NVIDIA|\bAMD\b|\bIntel\b|Apple|\bcuda\b|\b(?:one|two) (?:CPU )?(?:threads?|cores?)\b", re.I)
+MACHINE = re.compile(r"\b(?:\d+|one|two) (?:CPU )?(?:threads?|cores?)\b|\bthreads?:? ?\d+|NVIDIA|\bAMD\b|\bIntel\b|Apple|\bcuda\b", re.I)
 
 
 @gate(NOTEBOOK_GATES)
@@ -197,7 +210,9 @@ def times_name_the_machine(nb, path, root):
     "Where an output tells a time, some output of the notebook says on what machine: threads, cores or the GPU."
     texts = [(i, output_text(o)) for i, c in code_cells(nb) for o in c["outputs"]]
     if any(MACHINE.search(t) for _, t in texts): return []
-    return [f"cell {i}: prints {m[0]!r}, and no output names the machine; print for instance torch.get_num_threads() threads" for i, t in texts if (m := TIME.search(t))][:1]
+    timed = [f"cell {i}: prints {m[0]!r}, and no output names the machine; print the number of threads, or the GPU"
+             for i, t in texts if (m := TIME.search(t))]
+    return timed[:1]
 
 
 @gate(NOTEBOOK_GATES)
@@ -209,11 +224,12 @@ def exercises_are_open(nb, path, root):
         found = re.search(r"^check\(\s*[\"']([\w.]+)[\"']", text, re.M) if c["cell_type"] == "code" else None
         if found and k and repo.source(cells[k - 1]).startswith("### Exercise"):
             seen.append((k, found[1]))
-            said = "".join(output_text(o) for o in c["outputs"])
-            if "not attempted" not in said: bad.append(f"cell {k + 1}: exercise {found[1]} is not stored as 'not attempted'; it says {said.strip()[:60]!r}")
+            said = "".join(output_text(o) for o in c["outputs"]).strip()
+            if "not attempted" not in said: bad.append(f"cell {k + 1}: {found[1]} is not stored as 'not attempted' but {said[:60]!r}")
     for k, id in seen:
         for body in references(id):
-            bad += [f"cell {j + 1}: holds the solution of exercise {id}" for j in range(k - 1, len(cells)) if body in squeeze(repo.source(cells[j]))]
+            held = [j for j in range(k - 1, len(cells)) if body in squeeze(repo.source(cells[j]))]
+            bad += [f"cell {j + 1}: holds the solution of exercise {id}" for j in held]
     return bad
 
 
@@ -257,7 +273,8 @@ def modules_in_step(root):
         if done.returncode: return [f"export fails: {done.stderr.strip().splitlines()[-1]}"]
         for p in sorted((copy / "mmgen").glob("*.py")):
             here = Path(root) / "mmgen" / p.name
-            if not here.exists() or here.read_text(encoding="utf8") != p.read_text(encoding="utf8"): bad.append(f"mmgen/{p.name} differs from what its notebook exports; export it again")
+            if here.exists() and here.read_text(encoding="utf8") == p.read_text(encoding="utf8"): continue
+            bad.append(f"mmgen/{p.name} differs from what its notebook exports; export it again")
     return bad
 
 
@@ -277,7 +294,8 @@ def tracked(root) -> list:
     "Files that git keeps, or every file outside hidden and built folders where there is no git."
     done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True)
     if done.returncode == 0: return [p for name in done.stdout.decode().split("\0") if name and (p := Path(root) / name).is_file()]
-    return [p for p in Path(root).rglob("*") if p.is_file() and not {".venv", ".git", "run", "dist", "build"} & set(p.relative_to(root).parts)]
+    built = {".venv", ".git", "run", "dist", "build"}
+    return [p for p in Path(root).rglob("*") if p.is_file() and not built & set(p.relative_to(root).parts)]
 
 
 @gate(REPOSITORY_GATES)
@@ -305,15 +323,17 @@ def readme_in_step(root):
     if records.OPEN not in text: return [f"README.md lacks {records.OPEN}"]
     shown = text.split(records.OPEN, 1)[1].split(records.CLOSE, 1)[0].strip()
     bad = [] if shown == records.table(root).strip() else ["the README's table of notebooks is out of step; run `mmgen links`"]
-    return bad + ([] if links.relink(text, *repo.repository(root)) == text else ["the README's links do not follow settings.ini; run `mmgen links`"])
+    linked = links.relink(text, *repo.repository(root)) == text
+    return bad + ([] if linked else ["the README's links do not follow settings.ini; run `mmgen links`"])
 
 
 @gate(REPOSITORY_GATES)
 def nothing_unsafe(root):
     "No pickle is read and no code is fetched at run time."
-    unsafe = re.compile(r"weights_only\s*=\s*" + "False|pickle" + r"\.loads?\(|allow_pickle\s*=\s*" + "True|torch\\.hub" + r"\.load\(")
-    files = [p for p in tracked(root) if p.suffix in (".py", ".ipynb") and p.relative_to(root).parts[0] in ("mmgen", "nbs", "data", "benchmarks")]
-    return [f"{p.relative_to(root).as_posix()}: {m[0]}" for p in files if p.name != "gates.py" and (m := unsafe.search(p.read_text(encoding="utf8")))]
+    unsafe = re.compile(r"weights_only\s*=\s*False|\bpickle\.loads?\(|allow_pickle\s*=\s*True|torch\.hub\.load\(")
+    ours = [p.relative_to(root) for p in tracked(root) if p.suffix in (".py", ".ipynb")]
+    ours = [p for p in ours if p.parts[0] in ("mmgen", "nbs", "data", "benchmarks")]
+    return [f"{p.as_posix()}: {m[0]}" for p in ours if (m := unsafe.search((Path(root) / p).read_text(encoding="utf8")))]
 
 
 def check_notebook(path, root) -> list:
@@ -334,9 +354,11 @@ def main(names=(), listing=False) -> int:
         return 0
     root, bad = repo.find_root(), 0
     paths = repo.pick(names, repo.notebooks(root))
-    for where, problems in [(p.name, check_notebook(p, root)) for p in paths] + ([] if names else [("repository", check_repository(root))]):
+    found = [(p.name, check_notebook(p, root)) for p in paths] + ([] if names else [("repository", check_repository(root))])
+    for where, problems in found:
         bad += len(problems)
         print(f"{where}: {'ok' if not problems else ''}")
         for name, text in problems: print(f"  {name}: {text}")
-    print(f"{len(paths)} notebooks, {len(NOTEBOOK_GATES) + (0 if names else len(REPOSITORY_GATES))} gates: " + (f"{bad} problems" if bad else "nothing found"))
+    gates = len(NOTEBOOK_GATES) + (0 if names else len(REPOSITORY_GATES))
+    print(f"{len(paths)} notebooks, {gates} gates: " + (f"{bad} problems" if bad else "nothing found"))
     return int(bad > 0)

@@ -22,7 +22,7 @@ def setup_source(owner, name, branch) -> str:
 
 def put(cell, text):
     "Give a cell its source: a string where nbformat read the notebook, a list of lines where json did."
-    cell["source"] = text if isinstance(cell["source"], str) else text.splitlines(keepends=True)
+    cell["source"] = text if type(cell) is not dict else text.splitlines(keepends=True)
 
 
 def link(nb, stem, repository) -> bool:
@@ -34,7 +34,8 @@ def link(nb, stem, repository) -> bool:
     if repo.source(first) != wanted: put(first, wanted)
     cell = next((c for c in nb["cells"] if "setup" in c["metadata"].get("tags", ())), None)
     if cell is None:
-        cell = {"cell_type": "code", "execution_count": None, "id": secrets.token_hex(4), "metadata": {"tags": ["setup"]}, "outputs": [], "source": []}
+        new = dict(cell_type="code", execution_count=None, id=secrets.token_hex(4), metadata={"tags": ["setup"]}, outputs=[], source="")
+        cell = type(first)(new)                  # a plain dict, or nbformat's kind
         nb["cells"].insert(1, cell)
     if repo.source(cell) != setup_source(*repository): put(cell, setup_source(*repository))
     return repr(nb["cells"][:3]) != before

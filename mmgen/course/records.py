@@ -39,9 +39,10 @@ def load(root) -> list:
 def record(root, profile, results):
     "Add green results to the record (one per notebook and profile, the newest), then rewrite the README's table."
     from importlib.metadata import version
-    new = {(r["notebook"], profile): dict(notebook=r["notebook"], profile=profile, date=time.strftime("%Y-%m-%d"), machine=machine(), python=platform.python_version(),
-           torch=version("torch"), minutes=round(r["seconds"] / 60, 2), peak_mb=r["peak_mb"], gpu_mb=r.get("gpu_mb", 0), passed=True) for r in results if r["passed"]}
-    merge(root, new.values())
+    here = dict(profile=profile, date=time.strftime("%Y-%m-%d"), machine=machine(),
+                python=platform.python_version(), torch=version("torch"))
+    seen = lambda r: dict(minutes=round(r["seconds"] / 60, 2), peak_mb=r["peak_mb"], gpu_mb=r.get("gpu_mb", 0), passed=True)
+    merge(root, [{"notebook": r["notebook"]} | here | seen(r) for r in results if r["passed"]])
 
 
 def merge(root, entries):
@@ -53,7 +54,8 @@ def merge(root, entries):
     file = Path(root) / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text("[\n" + ",\n".join(" " + json.dumps(kept[k]) for k in sorted(kept)) + "\n]\n", encoding="utf8"); os.replace(part, file)
+    part.write_text("[\n" + ",\n".join(" " + json.dumps(kept[k]) for k in sorted(kept)) + "\n]\n", encoding="utf8")
+    os.replace(part, file)
     write_readme(root)
 
 
@@ -64,12 +66,17 @@ def table(root) -> str:
     for path in repo.notebooks(root):
         head, promise = repo.title(repo.read(path))
         cpu, gpu = (runs.get((path.stem, p)) for p in ("cpu", "gpu"))
-        last = cpu or gpu or runs.get((path.stem, "smoke"))
-        said = f"{last['date']}, profile {last['profile']}, torch {last['torch']}, {last['peak_mb'] / 1000:.1f} GB" if last else ""
-        cells = [f"[{path.stem[:2]} {head}](nbs/{path.name})", promise, minutes(cpu), minutes(gpu), said, links.badge(*repository, path.stem)]
+        last = green(cpu or gpu or runs.get((path.stem, "smoke")))
+        link, colab = f"[{path.stem[:2]} {head}](nbs/{path.name})", links.badge(*repository, path.stem)
+        cells = [link, promise, minutes(cpu), minutes(gpu), last, colab]
         rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    machines = sorted({f"{e['profile']}: {e['machine']}, Python {e['python']}" for e in runs.values() if e["profile"] != "smoke"})
-    return "\n".join(rows + ([""] + ["Minutes were measured on " + "; ".join(machines) + "."] if machines else []))
+    where = sorted({f"{e['profile']}: {e['machine']}, Python {e['python']}" for e in runs.values() if e["profile"] != "smoke"})
+    return "\n".join(rows + (["", f"Minutes and peak memory were measured on: {'; '.join(where)}."] if where else []))
+
+
+def green(entry) -> str:
+    "Date, profile, version and peak memory of a recorded run."
+    return f"{entry['date']}, {entry['profile']}, torch {entry['torch']}, {entry['peak_mb'] / 1000:.1f} GB" if entry else ""
 
 
 def minutes(entry) -> str:
@@ -81,7 +88,7 @@ def write_readme(root) -> bool:
     "Rewrite the generated parts of README.md; True if that changed it."
     file = Path(root) / "README.md"
     text = file.read_text(encoding="utf8")
-    if OPEN not in text or CLOSE not in text: raise repo.CourseError(f"README.md lacks the lines {OPEN} and {CLOSE} that frame the table of notebooks")
+    if OPEN not in text or CLOSE not in text: raise repo.CourseError(f"README.md lacks {OPEN} and {CLOSE} around its table of notebooks")
     head, rest = text.split(OPEN, 1)
     new = links.relink(head + OPEN + "\n" + table(root) + "\n" + CLOSE + rest.split(CLOSE, 1)[1], *repo.repository(root))
     if new != text: file.write_text(new, encoding="utf8", newline="\n")

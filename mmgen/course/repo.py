@@ -35,12 +35,13 @@ def nearest(word, words):
 
 
 def pick(names, paths) -> list:
-    "The notebooks called `names` ('4', '04', 'quantizer', '04_quantizer' or a path), in the order of the course; all where `names` is empty."
+    "The notebooks called `names` ('4', '04', 'quantizer', '04_quantizer' or a path), in the course's order; all where `names` is empty."
     found = set()
     for name in names:
         short = Path(name).name.removesuffix(".ipynb")
         hit = [p for p in paths if short in (p.stem, p.stem[3:], p.stem[:2]) or (short.isdigit() and int(short) == int(p.stem[:2]))]
-        if not hit: raise CourseError(f"no notebook is called {name!r}; {nearest(short, [p.stem for p in paths] + [p.stem[3:] for p in paths])}")
+        known = [p.stem for p in paths] + [p.stem[3:] for p in paths]
+        if not hit: raise CourseError(f"no notebook is called {name!r}; {nearest(short, known)}")
         found.update(hit)
     return [p for p in paths if p in found] if names else list(paths)
 
@@ -101,7 +102,7 @@ def title(nb) -> tuple:
 def profile(root, name) -> dict:
     "The parameters that profile `name` gives, as {notebook: {parameter: value}}; everything in it is checked against the notebooks."
     config, paths = settings(root), notebooks(root)
-    if name not in PROFILES or not config.has_section(name): raise CourseError(f"no profile is called {name!r}; {nearest(name, PROFILES)}")
+    if name not in PROFILES or name not in config: raise CourseError(f"no profile is called {name!r}; {nearest(name, PROFILES)}")
     found = {p.stem: {} for p in paths}
     for key, text in config[name].items():
         where = f"settings.ini [{name}] {key}"
@@ -121,5 +122,6 @@ def check_parameters(given, has, where):
     for name, value in given.items():
         if name not in has: raise CourseError(f"{where}: the notebook has no parameter {name!r}; {nearest(name, has)}")
         default = has[name]
-        same = default is None or value is None or type(value) is type(default) or {type(value), type(default)} <= {int, float} or {type(value), type(default)} <= {list, tuple}
-        if not same: raise CourseError(f"{where}: {value!r} is a {type(value).__name__}; the notebook's default {default!r} is a {type(default).__name__}")
+        kinds = {type(value), type(default)}
+        if default is None or value is None or len(kinds) == 1 or kinds <= {int, float} or kinds <= {list, tuple}: continue
+        raise CourseError(f"{where}: {value!r} is a {type(value).__name__}; the default {default!r} is a {type(default).__name__}")

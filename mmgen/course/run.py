@@ -2,6 +2,7 @@
 
 Executed copies and one report with every figure go to `run/PROFILE/`; the notebooks themselves are never written.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -66,9 +67,10 @@ class Job:
             if threads: env.setdefault(name, str(threads))
         self.started = self.heard = self.said = time.time()
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([sys.executable, "-m", "mmgen.course.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=env,
-                                        start_new_session=os.name != "nt", text=True, encoding="utf8")
-        job = dict(path=str(self.path), out=str(out / self.path.name), parameters=self.parameters, folder=str(self.path.parent), timeout=timeout)
+        self.process = subprocess.Popen([sys.executable, "-m", "mmgen.course.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, env=env, start_new_session=os.name != "nt", text=True, encoding="utf8")
+        job = dict(path=str(self.path), out=str(out / self.path.name), parameters=self.parameters, folder=str(self.path.parent),
+                   timeout=timeout)
         self.process.stdin.write(json.dumps(job) + "\n"); self.process.stdin.flush()
         threading.Thread(target=self.listen, args=(events,), daemon=True).start()
 
@@ -84,8 +86,14 @@ class Job:
 
     def finish(self, failed=None, gpu=0):
         "Note the outcome."
-        self.result = dict(notebook=self.name, key=self.key, passed=failed is None, seconds=round(self.seconds, 1), peak_mb=round(self.peak), gpu_mb=round(gpu / 1e6),
-                           cells=self.of, parameters=self.parameters, date=time.strftime("%Y-%m-%d %H:%M"), failed=failed)
+        seen = dict(seconds=round(self.seconds, 1), peak_mb=round(self.peak), gpu_mb=round(gpu / 1e6), cells=self.of)
+        self.result = dict(notebook=self.name, key=self.key, passed=failed is None, failed=failed, parameters=self.parameters,
+                           date=time.strftime("%Y-%m-%d %H:%M"), **seen)
+
+    def where(self):
+        "Cell, time, and the time it took before, in words."
+        before = f" of about {clock(self.expected)}" if self.expected else ""
+        return f"{self.name} cell {self.cell}/{self.of or '?'} {clock(self.seconds)}{before}"
 
     def last_words(self):
         "The end of what the worker wrote to standard error."
@@ -108,7 +116,7 @@ class Display:
     def status(self, running, done):
         "Where the running notebooks are."
         if not running: return
-        texts = [f"{j.name} cell {j.cell}/{j.of or '?'} {clock(j.seconds)}" + (f" of about {clock(j.expected)}" if j.expected else "") for j in running]
+        texts = [j.where() for j in running]
         if self.live:
             text = f"[{done}/{self.total}] " + " | ".join(texts)
             text = text[:shutil.get_terminal_size().columns - 1]
@@ -120,8 +128,9 @@ class Display:
 
 def outcome_line(r) -> str:
     "One line on a finished notebook."
-    if r["passed"]: return f"{'passed' if not r.get('kept') else 'kept':<7} {r['notebook']:<18} {clock(r['seconds']):>6}  {r['peak_mb']:>6} MB  {r['cells']} cells"
-    return f"FAILED  {r['notebook']:<18} {clock(r['seconds']):>6}  at cell {r['failed']['cell']}: {r['failed']['error'].splitlines()[0][:120]}"
+    head = f"{'passed' if r['passed'] else 'FAILED'}  {r['notebook']:<18} {clock(r['seconds']):>6}  "
+    if r["passed"]: return head + f"{r['peak_mb']:>6} MB  {r['cells']} cells"
+    return head + f"at cell {r['failed']['cell']}: {r['failed']['error'].splitlines()[0][:120]}"
 
 
 def failure_text(r, out) -> str:
@@ -129,7 +138,8 @@ def failure_text(r, out) -> str:
     f = r["failed"]
     code = "\n".join("    " + line for line in f["source"].splitlines())
     trace = "\n".join("    " + line for line in re.sub(r"\x1b\[[0-9;]*m", "", f["traceback"]).splitlines()[-30:])
-    return f"\n{r['notebook']}, cell {f['cell']} of {r['cells']}:\n{code}\n\n  {f['error']}\n{trace}\n  executed copy: {shown(out / (r['notebook'] + '.ipynb'))}"
+    copy = shown(out / (r["notebook"] + ".ipynb"))
+    return f"\n{r['notebook']}, cell {f['cell']} of {r['cells']}:\n{code}\n\n  {f['error']}\n{trace}\n  executed copy: {copy}"
 
 
 def read_state(out) -> dict:
@@ -151,7 +161,7 @@ def expected_seconds(root, profile, state) -> dict:
 
 
 def plan(root, names=(), profile="cpu", start=None) -> list:
-    "The notebooks to run as (path, parameters); every mistake in names, profile or parameters is raised here, before anything runs."
+    "The notebooks to run as (path, parameters). Every mistake in names, profile or parameters is raised here, before anything runs."
     paths = repo.notebooks(root)
     given = repo.profile(root, profile)
     chosen = repo.pick(names, paths)
@@ -180,10 +190,10 @@ def execute(root, jobs, out, timeout, at_once, display, stop_early=False) -> lis
             for job in list(running):
                 job.peak = max(job.peak, memory_mb(job.process.pid))
                 if job.result is None and time.time() - job.heard > timeout + GRACE:
-                    kill_tree(job.process); job.finish(dict(cell=job.cell, source="", error=f"nothing was heard for {timeout + GRACE} s; the notebook was stopped", traceback=""))
+                    job.finish(dict(cell=job.cell, source="", error=f"nothing was heard for {timeout + GRACE} s: stopped", traceback=""))
                 if job.result is not None:
                     running.remove(job); kill_tree(job.process); done.append(job.result)
-                    yield_result(out, job, display)
+                    keep_result(out, job, display)
                     if stop_early and not job.result["passed"]: waiting.clear()
             display.status(running, len(done))
     finally:
@@ -196,13 +206,14 @@ def step(job, event):
     "Take in what a worker said."
     job.heard = time.time()
     if event is None:
-        if job.result is None: job.finish(dict(cell=job.cell, source="", error="the notebook's process ended without a word", traceback=job.last_words()))
+        lost = dict(cell=job.cell, source="", error="the notebook's process ended without a word", traceback=job.last_words())
+        if job.result is None: job.finish(lost)
     elif "of" in event: job.cell, job.of = event["cell"], event["of"]
     elif "failed" in event: job.finish(event["failed"], event["gpu"])
     elif "passed" in event: job.finish(None, event["gpu"])
 
 
-def yield_result(out, job, display):
+def keep_result(out, job, display):
     "Save and show the result of one notebook at once, so that an interruption loses nothing."
     save_state(out, read_state(out) | {job.name: job.result})
     display.line(outcome_line(job.result))
@@ -217,43 +228,64 @@ def summary(results) -> str:
     return "\n".join(rows)
 
 
-def run(names=(), profile="cpu", jobs=1, start=None, resume=False, record=False, timeout=None, stop_early=False, root=None, out=None) -> int:
-    "Run notebooks and return the exit code: 0 if all passed, 1 if one failed, 130 if interrupted. Raises CourseError before anything runs."
+def run(names=(), profile="cpu", jobs=1, start=None, resume=False, record=False, timeout=None, stop_early=False,
+        root=None, out=None) -> int:
+    "Run notebooks; 0 if all passed, 1 if one failed, 130 if interrupted. Raises CourseError before anything runs."
     root = Path(root or repo.find_root())
     todo = plan(root, names, profile, start)
     out = Path(out or root / "run" / profile); out.mkdir(parents=True, exist_ok=True)
     state, display = read_state(out), Display(len(todo))
     expected, keys = expected_seconds(root, profile, state), {p: run_key(root, p, parameters) for p, parameters in todo}
-    kept = {p: state[p.stem] | {"kept": True} for p, _ in todo
-            if resume and p.stem in state and state[p.stem]["passed"] and state[p.stem]["key"] == keys[p] and (out / p.name).exists()}
-    work = [Job(p, parameters, keys[p], expected.get(p.stem)) for p, parameters in todo if p not in kept]
-    about = sum(j.expected or 0 for j in work) / max(1, jobs)
-    display.line(f"{len(work)} notebook{'s' * (len(work) != 1)}, profile {profile}, into {shown(out)}" + (f", about {clock(about)}" if about else "") + (f"; {len(kept)} kept from an earlier run" if kept else ""))
-    started, before = time.time(), signal.getsignal(signal.SIGTERM)
-    if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, interrupt)
-    try: results = execute(root, work, out, timeout or LIMITS[profile], max(1, jobs), display, stop_early)
+    kept = [state[p.stem] | {"kept": True} for p, _ in todo if resume and is_kept(state.get(p.stem), keys[p], out / p.name)]
+    names_kept, started = {r["notebook"] for r in kept}, time.time()
+    work = [Job(p, parameters, keys[p], expected.get(p.stem)) for p, parameters in todo if p.stem not in names_kept]
+    display.line(opening(work, kept, profile, out, jobs))
+    try:
+        with ended_by_sigterm(): results = execute(root, work, out, timeout or LIMITS[profile], max(1, jobs), display, stop_early)
     except KeyboardInterrupt:
         where = "; ".join(f"{j.name} at cell {j.cell} of {j.of or '?'}" for j in work if j.process and j.result is None)
-        display.line(f"\nInterrupted in {where or 'between two notebooks'}. To go on: mmgen run {' '.join([*names, '--profile', profile, '--resume'])}")
+        again = " ".join(["mmgen run", *names, "--profile", profile, *(["--from", start] if start else []), "--resume"])
+        display.line(f"\nInterrupted in {where or 'between two notebooks'}. To go on: {again}")
         return 130
-    finally:
-        if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, before)
-    results = sorted(results + list(kept.values()), key=lambda r: r["notebook"])
-    for r in results:
-        if not r["passed"]: display.line(failure_text(r, out))
+    if record: records.record(root, profile, results)
+    results = sorted(results + kept, key=lambda r: r["notebook"])
+    return closing(results, profile, out, display, time.time() - started) or int(len(results) < len(todo))
+
+
+def is_kept(result, key, copy) -> bool:
+    "True if an earlier result still says something: passed, nothing changed since, executed copy there."
+    return bool(result and result["passed"] and result["key"] == key and copy.exists())
+
+
+def opening(work, kept, profile, out, jobs) -> str:
+    "What a run says first."
+    about = sum(j.expected or 0 for j in work) / max(1, jobs)
+    text = f"{len(work)} notebook{'s' * (len(work) != 1)}, profile {profile}, into {shown(out)}"
+    return text + (f", about {clock(about)}" if about else "") + (f"; {len(kept)} kept from an earlier run" if kept else "")
+
+
+def closing(results, profile, out, display, seconds) -> int:
+    "Failing cells, report, summary; 1 if a notebook failed."
+    failed = [r for r in results if not r["passed"]]
+    for r in failed: display.line(failure_text(r, out))
     page = report.write(out, profile, results)
-    failed = sum(not r["passed"] for r in results)
-    display.line(f"\n{summary(results)}\n\nreport with every figure: {shown(page)}   total {clock(time.time() - started)}\n{len(results) - failed} passed, {failed} failed")
-    if record: records.record(root, profile, [r for r in results if not r.get("kept")])
-    return 1 if failed or len(results) < len(todo) else 0
+    display.line(f"\n{summary(results)}\n\nreport with every figure: {shown(page)}, total {clock(seconds)}")
+    display.line(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    return int(bool(failed))
+
+
+@contextlib.contextmanager
+def ended_by_sigterm():
+    "Within this block a request to end is treated like Ctrl-C."
+    def interrupt(*_): raise KeyboardInterrupt
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, interrupt) if main else None
+    try: yield
+    finally:
+        if main: signal.signal(signal.SIGTERM, before)
 
 
 def shown(path) -> str:
     "A path as the reader would type it."
     try: return os.path.relpath(path)
     except ValueError: return str(path)
-
-
-def interrupt(*_):
-    "A request to end is treated like Ctrl-C."
-    raise KeyboardInterrupt

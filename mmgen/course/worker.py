@@ -9,8 +9,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-GPU_PEAK = "(lambda torch: torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0)(__import__('sys').modules.get('torch'))"
+GPU_PEAK = "(lambda t: t.cuda.max_memory_allocated() if t and t.cuda.is_available() else 0)(__import__('sys').modules.get('torch'))"
 OUT = sys.stdout
+KNOWN = {"DeadKernelError": "the kernel died: it was killed, often because memory ran out",
+         "CellTimeoutError": "the cell ran past its limit and was stopped"}
 
 
 def say(**event):
@@ -22,7 +24,8 @@ def own_kernel(folder):
     "Make the kernel called python3 this very interpreter, whatever else is registered on the machine."
     spec = Path(folder) / "kernels" / "python3"
     spec.mkdir(parents=True)
-    (spec / "kernel.json").write_text(json.dumps(dict(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], display_name="Python 3 (ipykernel)", language="python")))
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps(dict(argv=argv, display_name="Python 3 (ipykernel)", language="python")), encoding="utf8")
     os.environ["JUPYTER_PATH"] = str(folder)
 
 
@@ -53,7 +56,8 @@ def engine(state):
                 if cell.cell_type == "code": say(cell=cell_index + 1, of=cells)
                 return start(cell, cell_index, **kwargs)
             nb_man.cell_start = announce
-            return Client(nb_man, timeout=execution_timeout, startup_timeout=start_timeout, kernel_name=kernel_name, record_timing=False).execute()
+            limits = dict(timeout=execution_timeout, startup_timeout=start_timeout)
+            return Client(nb_man, kernel_name=kernel_name, record_timing=False, **limits).execute()
     return Engine
 
 
@@ -61,11 +65,13 @@ def describe(error, cell, path):
     "What failed, as the fields that the report shows."
     from papermill.exceptions import PapermillExecutionError
     if isinstance(error, PapermillExecutionError):
-        return dict(cell=error.cell_index + 1, source=error.source, error=f"{error.ename}: {error.evalue}", traceback="\n".join(error.traceback))
+        what, trace = f"{error.ename}: {error.evalue}", "\n".join(error.traceback)
+        return dict(cell=error.cell_index + 1, source=error.source, error=what, traceback=trace)
     try: source = json.loads(Path(path).read_text(encoding="utf8"))["cells"][cell]["source"]
     except (OSError, ValueError, LookupError, TypeError): source = ""
-    what = {"DeadKernelError": "the kernel died: killed, often because memory ran out", "CellTimeoutError": "the cell ran past its limit and was stopped"}.get(type(error).__name__)
-    return dict(cell=(cell or 0) + 1, source="".join(source), error=what or f"{type(error).__name__}: {error}", traceback="" if what else str(error))
+    what = KNOWN.get(type(error).__name__)
+    text = dict(error=what, traceback="") if what else dict(error=f"{type(error).__name__}: {error}", traceback=str(error))
+    return dict(cell=(cell or 0) + 1, source="".join(source)) | text
 
 
 def main(job):
@@ -77,8 +83,8 @@ def main(job):
     with tempfile.TemporaryDirectory() as folder:
         own_kernel(folder)
         try:
-            papermill.execute_notebook(job["path"], job["out"], parameters=job["parameters"], engine_name="mmgen", kernel_name="python3", progress_bar=False,
-                                       cwd=job["folder"], execution_timeout=job["timeout"], start_timeout=120)
+            papermill.execute_notebook(job["path"], job["out"], parameters=job["parameters"], engine_name="mmgen", kernel_name="python3",
+                                       progress_bar=False, cwd=job["folder"], execution_timeout=job["timeout"], start_timeout=120)
         except Exception as e: say(failed=describe(e, state["cell"], job["out"]), gpu=state["gpu"]); return 1
     say(passed=True, gpu=state["gpu"])
     return 0
