@@ -38,11 +38,18 @@ def run_key(root, path, parameters) -> str:
 
 
 def memory_mb(pid) -> float:
-    "Resident memory in MB of all descendants of process `pid`; 0 where it cannot be read."
+    "Resident memory in MB of all descendants of process `pid`, or the highest of one where Linux tells; 0 where it cannot be read."
     try:
         import psutil
-        return sum(p.memory_info().rss for p in psutil.Process(pid).children(recursive=True)) / 1e6
+        children = psutil.Process(pid).children(recursive=True)
+        return max(sum(p.memory_info().rss for p in children) / 1e6, max((highest_mb(p.pid) for p in children), default=0.))
     except Exception: return 0.   # psutil missing, or a process that ended while we looked
+
+
+def highest_mb(pid) -> float:
+    "The most memory in MB that one process ever had, which Linux notes; else 0."
+    try: return int(re.search(r"^VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1]) * 1024 / 1e6
+    except (OSError, TypeError): return 0.
 
 
 def kill_tree(process):
