@@ -5,7 +5,8 @@ brought to one loudness, resampled to 8 kHz and stored as 8-bit mu-law codes; no
 run writes the same bytes. The voices of train, valid and test are different people, so to speak.
 
 Mandarin is given as numbered pinyin to the voice that reads pinyin: espeak-ng 1.51 also takes Chinese characters in its
-voice `cmn`, but says the tone digits aloud in English ("ling two").
+voice `cmn`, but says the tone digits aloud in English ("ling two"). British English is called by its file `en`: given as
+`en-gb`, espeak-ng drops the voice without a word, and one speaker would be in every split.
 """
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from mmgen.data import mu_law, resample
 RATE, PEAK, QUIET = 8000, .9, .02  # Hz; loudest sample; share of the loudest sample below which an end is silence
 VOICES = {"train": ["m1", "f1", "m3", "f2", "m7", "Annie", "Alex", "steph", "Mike", "Andrea", "antonio", "belinda"],
           "valid": ["m4", "f5", "ed", "anika"], "test": ["m6", "f3", "pedro", "grandma"]}
-ACCENTS = {"english": ["en-us", "en-gb", "en-gb-scotland", "en-us-nyc", "en-029"], "chinese": ["cmn-latn-pinyin"]}
+ACCENTS = {"english": ["en-us", "en", "en-gb-scotland", "en-us-nyc", "en-029"], "chinese": ["cmn-latn-pinyin"]}
 WORDS = {"english": "zero one two three four five six seven eight nine".split(),
          "chinese": "ling2 yi1 er4 san1 si4 wu3 liu4 qi1 ba1 jiu3".split()}
 MANNERS = [(speed, pitch) for speed in (120, 150, 185) for pitch in (35, 65)]  # words a minute; espeak's 0..99
@@ -60,12 +61,13 @@ def main():
     check_pronunciation()
     folder = Path(__file__).resolve().parent / "speech"
     folder.mkdir(exist_ok=True)
-    order = [v for voices in VOICES.values() for v in voices]
+    order, heard = [v for voices in VOICES.values() for v in voices], set()
     for language, words in WORDS.items():
         for split, voices in VOICES.items():
             accent = {v: ACCENTS[language][order.index(v) % len(ACCENTS[language])] for v in voices}
             keys = [(digit, voice, *manner) for voice in voices for manner in MANNERS for digit in range(10)]
             codes = [clip(words[digit], accent[voice], voice, *manner) for digit, voice, *manner in keys]
+            heard.update(c.tobytes() for c in codes)
             path = folder / f"{language}-{split}.npz"
             np.savez_compressed(path, codes=np.concatenate(codes), lengths=np.array([len(c) for c in codes], np.int32),
                                 digits=np.array([k[0] for k in keys], np.uint8), voices=np.array([f"{k[1]} ({accent[k[1]]})" for k in keys]),
@@ -73,6 +75,7 @@ def main():
             record([path])
             seconds = sum(map(len, codes)) / RATE
             print(f"{path.name}: {len(codes)} clips, {seconds:.0f} s, {path.stat().st_size:,} bytes")
+    assert len(heard) == len(WORDS) * len(order) * len(MANNERS) * 10, "two clips are equal: a voice was not applied"
 
 
 if __name__ == "__main__":
