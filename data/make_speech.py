@@ -70,7 +70,8 @@ def main():
             heard.update(c.tobytes() for c in codes)
             path = folder / f"{language}-{split}.npz"
             np.savez_compressed(path, codes=np.concatenate(codes), lengths=np.array([len(c) for c in codes], np.int32),
-                                digits=np.array([k[0] for k in keys], np.uint8), voices=np.array([f"{k[1]} ({accent[k[1]]})" for k in keys]),
+                                digits=np.array([k[0] for k in keys], np.uint8),
+                                voices=np.array([f"{k[1]} ({accent[k[1]]})" for k in keys]),
                                 manners=np.array([k[2:] for k in keys], np.uint8))
             record([path])
             seconds = sum(map(len, codes)) / RATE
