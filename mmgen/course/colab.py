@@ -100,23 +100,21 @@ def freeze(python) -> dict:
 def run_alone(path, wheel, python, parameters, folder):
     "Run a copy of one notebook in an empty folder; its set-up cell installs the wheel instead of the repository."
     import nbformat
-    from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
     nb = repo.read(path)
     inject(nb, parameters)
     setup = next(c for c in nb["cells"] if "setup" in c["metadata"].get("tags", ()))
     setup["source"] = re.sub(r"git\+https://\S+", str(wheel), repo.source(setup))
-    spec = Path(folder) / "jupyter" / "kernels" / "python3"
+    spec = Path(folder) / "jupyter" / "kernels" / "colab"
     spec.mkdir(parents=True, exist_ok=True)
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps(dict(argv=argv, display_name="Colab-like", language="python")), encoding="utf8")
     work = Path(folder) / "content"
     shutil.rmtree(work, ignore_errors=True); work.mkdir()
     nb = nbformat.reads(json.dumps(nb), as_version=4)
-    client = NotebookClient(nb, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(work)}})
-    manager = KernelSpecManager(kernel_dirs=[str(spec.parent)], ensure_native_kernel=False)
-    client.create_kernel_manager().kernel_spec_manager = manager
-    client.execute(env=clean_env() | {"MMGEN_HOME": str(work / "home"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    os.environ["JUPYTER_PATH"] = str(spec.parents[1])
+    env = clean_env() | {"MMGEN_HOME": str(work / "home"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    NotebookClient(nb, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(work)}}).execute(env=env)
     return nb
 
 
@@ -124,7 +122,7 @@ def main(names) -> int:
     "Build, install, run; every version that Colab has must be as before."
     root = repo.find_root()
     chosen, given = repo.pick(names, repo.notebooks(root)), repo.profile(root, "smoke")
-    with tempfile.TemporaryDirectory(prefix="mmgen colab ") as folder:
+    with tempfile.TemporaryDirectory(prefix="mmgen-colab-") as folder:
         folder, start = Path(folder), time.time()
         wheel = build_wheel(root, folder)
         added = would_change(root, wheel, folder / "plan") - {"mmgen"}
@@ -138,6 +136,7 @@ def main(names) -> int:
         after = freeze(python)
     changed = {n: (v, after.get(n)) for n, v in before.items() if after.get(n) != v}
     if changed: raise SystemExit(f"the set-up cell changed what was installed: {changed}")
+    if "mmgen" not in after: raise SystemExit("the set-up cell did not install mmgen: the notebooks ran elsewhere")
     print(f"the set-up cell added {', '.join(sorted(set(after) - set(before)))} and changed nothing\n{len(chosen)} passed, 0 failed")
     return 0
 
