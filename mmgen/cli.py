@@ -9,43 +9,35 @@ def parser() -> argparse.ArgumentParser:
     "The command line; nothing heavy is imported for it."
     ap = argparse.ArgumentParser(prog="mmgen", description="Open the course, run it, check it.")
     sub = ap.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    def command(run, help, more=""):
+        p = sub.add_parser(run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}. {more}")
+        p.set_defaults(run=run)
+        return p.add_argument
 
-    p = sub.add_parser("lab", help="open the course in JupyterLab",
-                       description="Open JupyterLab at the tour. Further arguments go to JupyterLab.")
-    p.add_argument("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
-    p.add_argument("--no-browser", action="store_true", help="only print the address")
-    p.add_argument("--port", type=int, default=8888, help="port to listen on; the next free one is taken if it is in use")
-    p.set_defaults(run=lab)
+    add = command(lab, "open the course in JupyterLab", "Further arguments go to JupyterLab.")
+    add("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
+    add("--no-browser", action="store_true", help="only print the address")
+    add("--port", type=int, default=8888, help="port to listen on; the next free one is taken if it is in use")
 
-    p = sub.add_parser("run", help="run notebooks in order",
-                       description="Run notebooks in order; executed copies and a report with every figure go to run/PROFILE/.")
-    p.add_argument("notebooks", nargs="*", metavar="notebook", help="04, quantizer or 04_quantizer; all if none is named")
-    p.add_argument("--profile", default="cpu", help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini")
-    p.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at once")
-    p.add_argument("--from", dest="start", metavar="NN", help="begin with this notebook")
-    p.add_argument("--resume", action="store_true", help="keep what an earlier run finished and nothing has changed since")
-    p.add_argument("--fresh", dest="resume", action="store_false", help="run everything again (default)")
-    p.add_argument("--record", action="store_true", help="note green runs in benchmarks/results/runs.json and in the README's table")
-    p.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
-    p.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
-    p.set_defaults(run=run)
+    add = command(run, "run notebooks in order", "Executed copies and a report with every figure go to run/PROFILE/.")
+    add("notebooks", nargs="*", metavar="notebook", help="04, quantizer or 04_quantizer; all if none is named")
+    add("--profile", default="cpu", help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini")
+    add("--jobs", type=int, default=1, metavar="N", help="notebooks at once")
+    add("--from", dest="start", metavar="NN", help="begin with this notebook")
+    add("--resume", action="store_true", help="keep what an earlier run finished and nothing has changed since")
+    add("--fresh", dest="resume", action="store_false", help="run everything again (default)")
+    add("--record", action="store_true", help="note green runs in benchmarks/results/runs.json and in the README's table")
+    add("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
+    add("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
 
-    p = sub.add_parser("test", help="run the test suite and the notebooks' own tests",
-                       description="Run pytest and, at the smoke profile, the notebooks' own tests. Further arguments go to pytest.")
-    p.add_argument("--no-notebooks", action="store_true", help="pytest only")
-    p.set_defaults(run=test)
-
-    p = sub.add_parser("check", help="gates: what every notebook must hold",
-                       description="Check the notebooks and the repository; every problem is named with its place.")
-    p.add_argument("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
-    p.add_argument("--list", action="store_true", help="list the gates")
-    p.set_defaults(run=check)
-
-    p = sub.add_parser("links", help="bring badges, set-up cells and the README's table in step with settings.ini")
-    p.add_argument("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
-    p.set_defaults(run=links)
-
-    sub.add_parser("doctor", help="show what was found: Python, torch, device, versions, data").set_defaults(run=doctor)
+    add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
+    add("--no-notebooks", action="store_true", help="pytest only")
+    add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
+    add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
+    add("--list", action="store_true", help="list the gates")
+    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
+    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+    command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
 

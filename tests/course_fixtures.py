@@ -38,7 +38,8 @@ def picture(colours=2, size=(64, 48)):
     image = Image.new("L", size)
     image.putdata([255 * (k % colours) // max(1, colours - 1) for k in range(size[0] * size[1])])
     file = io.BytesIO(); image.save(file, "PNG")
-    return dict(output_type="display_data", metadata={}, data={"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": ["<Figure>"]})
+    png = base64.b64encode(file.getvalue()).decode()
+    return dict(output_type="display_data", metadata={}, data={"image/png": png, "text/plain": ["<Figure>"]})
 
 
 def notebook(*cells):

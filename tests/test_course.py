@@ -39,7 +39,8 @@ def test_help_needs_nothing():
 
 def test_too_old_python(course, monkeypatch):
     monkeypatch.setattr(course, "newer_python", lambda: None)
-    with pytest.raises(course.SetupError, match=r"This is Python 3\.8\.18; the course needs 3\.10 or newer"): course.check_python((3, 8, 18))
+    words = r"This is Python 3\.8\.18; the course needs 3\.10 or newer"
+    with pytest.raises(course.SetupError, match=words): course.check_python((3, 8, 18))
     monkeypatch.setattr(course, "newer_python", lambda: "python3.12")
     with pytest.raises(course.SetupError, match=r"python3\.12 course\.py"): course.check_python((3, 9, 1))
     course.check_python((3, 10, 0))
@@ -56,7 +57,8 @@ def test_no_space(course):
 
 
 @pytest.mark.parametrize("text,words", [
-    ("WARNING: Retrying ... NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching distribution found for torch", "network did not answer"),
+    ("WARNING: Retrying ... NewConnectionError: [Errno -3] Temporary failure in name resolution\n"
+     "ERROR: No matching distribution found for torch", "network did not answer"),
     ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
     ("ERROR: No matching distribution found for torch==2.13.0", "There is no torch==2.13.0 for Python"),
     ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: 'x'", "yours to write"),
@@ -69,7 +71,8 @@ def test_what_pip_says_is_explained(course, monkeypatch, text, words):
     if "something odd" in text: assert "    ERROR: something odd: 7" in said, "pip's own words are shown, without time stamps"
 
 
-@pytest.mark.parametrize("system,gpu,build", [("Linux", False, "cpu"), ("Linux", True, "cuda"), ("Darwin", False, "plain"), ("Windows", True, "plain")])
+@pytest.mark.parametrize("system,gpu,build", [
+    ("Linux", False, "cpu"), ("Linux", True, "cuda"), ("Darwin", False, "plain"), ("Windows", True, "plain")])
 def test_build_of_torch(course, monkeypatch, system, gpu, build):
     monkeypatch.undo()
     assert course.torch_build(system, gpu) == build
@@ -85,7 +88,8 @@ def test_nvidia_smi_must_work(course, monkeypatch):
 
 
 def test_gpu_packages_are_known(course):
-    assert course.gpu_packages(["torch", "nvidia-cublas", "triton", "cuda-bindings", "numpy", "tritonclient"]) == ["cuda-bindings", "nvidia-cublas", "triton"]
+    found = course.gpu_packages(["torch", "nvidia-cublas", "triton", "cuda-bindings", "numpy", "tritonclient"])
+    assert found == ["cuda-bindings", "nvidia-cublas", "triton"]
 
 
 def fake_pip(course, monkeypatch, plan=("torch",), fail=None):
@@ -94,7 +98,8 @@ def fake_pip(course, monkeypatch, plan=("torch",), fail=None):
     def pip(args, what):
         calls.append(" ".join(args))
         if fail and fail in calls[-1]: raise course.SetupError("pip failed")
-        if "--report" in args: Path(args[args.index("--report") + 1]).write_text(json.dumps({"install": [{"metadata": {"name": n}} for n in plan]}))
+        report = {"install": [{"metadata": {"name": n}} for n in plan]}
+        if "--report" in args: Path(args[args.index("--report") + 1]).write_text(json.dumps(report))
     monkeypatch.setattr(course, "pip", pip)
     monkeypatch.setattr(course, "make_environment", lambda: course.VENV.mkdir(parents=True, exist_ok=True))
     answers = {"pip; print": "24.0", "pip list": "[]", "import torch": "mmgen 0.1.0", "import mmgen": ""}

@@ -19,9 +19,9 @@ def good():
         code(links.setup_source(*REPOSITORY), 1, tags=["setup"]),
         code("#| default_exp a", 2),
         code("seed = 0\ndevice = 'cpu'", 3, tags=["parameters"]),
-        prose("## Six numbers\nA 2 x 3 codebook, images of 28 x 28, $\\beta = 0.25$ and `x = 3.1415` (Kingma 2013, section 2.31; arXiv 1312.6114)."),
+        prose("## Six numbers\nA 2 x 3 codebook, $\\beta = 0.25$ and `x = 3.1415` (Kingma 2013, section 2.31; arXiv 1312.6114)."),
         code("import matplotlib.pyplot as plt", 4, [picture()]),
-        code("print('0.31 s on 2 threads')", 5, [stream("0.31 s on 2 threads\n")]),
+        code("with Stopwatch() as clock: run()\nprint(clock.wall)", 5, [stream("0.31 s on 2 threads\n")]),
         prose("### Exercise 1.1 · Add\n*Difficulty ●○○○○ · asked ●○○○○ · 5 minutes*\n\nAdd."),
         code("def code_bits(grid, n_codes): ...\n\ncheck(\"tour.code_bits\", code_bits)", 6, [stream("· tour.code_bits: not attempted\n")]),
         prose("## In the interview\nSay it aloud for two minutes."))
@@ -108,19 +108,27 @@ def test_every_notebook_gate_is_shown_to_fire(): assert {g for g, _, _ in DEFECT
 
 
 @pytest.mark.parametrize("text", [
-    "Python 3.12 and torch 2.13.0 on Colab.", "A 7x7 grid of 512 codes is 441 bits.", "See equations 3.12 and 4.15, or figure 2.", "Half of them, $0.125$.",
-    "Pixels lie in [-1, 1]; beta is 0.25; noise 0.1.", "At 8 kHz a second is 8000 samples.", "[paper](https://arxiv.org/abs/2112.00384)", "```\n12.5 s\n```",
-    "| symbol | variable |\n|---|---|\n| $\\beta$ | 0.999 |", "Exactly 1.585 bits. <!-- exact -->", "It takes two minutes.", "In 2017 and 1,000 steps."])
+    "Python 3.12 and torch 2.13.0 on Colab.", "A 7x7 grid of 512 codes is 441 bits.", "See equations 3.12 and 4.15, or figure 2.",
+    "Half of them, $0.125$.", "Pixels lie in [-1, 1]; beta is 0.25; noise 0.1.", "At 8 kHz a second is 8000 samples.",
+    "[paper](https://arxiv.org/abs/2112.00384)", "```\n12.5 s\n```", "| symbol | variable |\n|---|---|\n| $\\beta$ | 0.999 |",
+    "Exactly 1.585 bits. <!-- exact -->", "It takes two minutes.", "In 2017 and 1,000 steps."])
 def test_honest_numbers_pass(course, text):
     nb = good(); said(text)(nb)
     assert problems(course, nb, "no typed results") == []
+
+
+def test_seconds_of_sound_are_no_measured_time(course):
+    nb = good()
+    nb["cells"][6] = code("print(speech)", 5, [stream("2 s of speech\n")], id="speech")
+    assert problems(course, nb, "times name the machine") == []
 
 
 def test_a_leaked_solution_is_found(course):
     from mmgen.exercises import exercise
     body = exercise("tour.psnr").source()
     nb = good()
-    add(prose("### Exercise 1.2 · PSNR"), code("def psnr(x, x_hat): ...\n\ncheck(\"tour.psnr\", psnr)", 7, [stream("not attempted")]), prose(f"The answer is:\n```\n{body}\n```"))(nb)
+    starter = code("def psnr(x, x_hat): ...\n\ncheck(\"tour.psnr\", psnr)", 7, [stream("not attempted")])
+    add(prose("### Exercise 1.2 · PSNR"), starter, prose(f"The answer is:\n```\n{body}\n```"))(nb)
     assert any("holds the solution of exercise tour.psnr" in p for p in problems(course, nb, "exercises are open"))
 
 

@@ -22,9 +22,11 @@ WAIT = "import time\ntime.sleep(60)"
 @pytest.fixture(scope="module")
 def green(tmp_path_factory):
     "A course of two good notebooks, run once at smoke with two jobs; what it printed."
-    root = make_course(tmp_path_factory.mktemp("a course"), "a.steps = 7", n01_a=simple("print(steps)", PLOT), n02_b=simple("x = b'x' * 300_000_000; print(len(x)); del x"))
+    big = simple("x = b'x' * 300_000_000; print(len(x)); del x")
+    root = make_course(tmp_path_factory.mktemp("a course"), "a.steps = 7", n01_a=simple("print(steps)", PLOT), n02_b=big)
     before = {p.name: p.read_bytes() for p in (root / "nbs").iterdir()}
-    done = subprocess.run([sys.executable, "-m", "mmgen.cli", "run", "--profile", "smoke", "--jobs", "2", "--record"], cwd=root, capture_output=True, text=True)
+    command = [sys.executable, "-m", "mmgen.cli", "run", "--profile", "smoke", "--jobs", "2", "--record"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     return root, before, done
 
 
@@ -52,7 +54,8 @@ def test_peak_memory_is_that_of_the_kernel(green):
 def test_record_and_readme(green):
     root = green[0]
     entry = records.load(root)[0]
-    assert entry["notebook"] == "01_a" and entry["profile"] == "smoke" and entry["passed"] and entry["minutes"] > 0 and "cores" in entry["machine"]
+    assert (entry["notebook"], entry["profile"], entry["passed"]) == ("01_a", "smoke", True)
+    assert entry["minutes"] > 0 and "cores" in entry["machine"]
     text = (root / "README.md").read_text(encoding="utf8")
     assert "[01 One question?](nbs/01_a.ipynb)" in text and entry["date"] in text and "colab" in text
     assert "A promise." in text and records.write_readme(root) is False
@@ -79,7 +82,8 @@ def test_expected_time_is_told(green, capsys):
 def red(tmp_path_factory):
     "A course with a failing, a killed, an endless and a good notebook."
     root = make_course(tmp_path_factory.mktemp("red"), n01_fails=simple("y = 1", "def f(): return 1 / (y - 1)\nf()", "print('after')"),
-                       n02_killed=simple("import os, signal\nos.kill(os.getpid(), 9)"), n03_endless=simple("while True: pass"), n04_good=simple("1"))
+                       n02_killed=simple("import os\nos.kill(os.getpid(), 9)"), n03_endless=simple("while True: pass"),
+                       n04_good=simple("1"))
     start = time.time()
     command = [sys.executable, "-m", "mmgen.cli", "run", "--profile", "smoke", "--jobs", "4", "--cell-timeout", "6"]
     return root, subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120), time.time() - start
@@ -114,7 +118,8 @@ def test_nothing_is_left_running(red):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_says_how_to_resume(tmp_path, sign):
     root = make_course(tmp_path / "course", n01_quick=simple("1"), n02_slow=simple(WAIT))
-    process = subprocess.Popen([sys.executable, "-u", "-m", "mmgen.cli", "run", "--profile", "smoke"], cwd=root, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-u", "-m", "mmgen.cli", "run", "--profile", "smoke"]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "running 02_slow" in line: break
     time.sleep(5); process.send_signal(sign)
@@ -129,7 +134,9 @@ def course(tmp_path):
     return make_course(tmp_path / "c", n01_alpha=simple("1"), n02_beta=simple("1"))
 
 
-def set_smoke(root, text): (root / "settings.ini").write_text((root / "settings.ini").read_text().replace("[smoke]\n", f"[smoke]\n{text}\n"))
+def set_smoke(root, text):
+    file = root / "settings.ini"
+    file.write_text(file.read_text().replace("[smoke]\n", f"[smoke]\n{text}\n"))
 
 
 @pytest.mark.parametrize("text,words", [
@@ -154,7 +161,8 @@ def test_mistakes_in_a_command_are_named(course, options, words):
 
 def test_which_notebooks(course):
     names = lambda **o: [p.stem for p, _ in plan(course, profile="smoke", **o)]
-    assert names() == ["01_alpha", "02_beta"] and names(names=["beta"]) == names(names=["2"]) == names(names=["02_beta.ipynb"]) == ["02_beta"]
+    assert names() == ["01_alpha", "02_beta"]
+    assert names(names=["beta"]) == names(names=["2"]) == names(names=["02_beta.ipynb"]) == ["02_beta"]
     assert names(start="02") == ["02_beta"] and names(names=["02", "alpha"]) == ["01_alpha", "02_beta"]
 
 

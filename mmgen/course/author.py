@@ -90,6 +90,7 @@ def show_text(nb):
 
 
 def main(argv=None):
+    "Convert, export, fill in exercises and links, run, clean, write."
     import nbformat
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("notebook", type=Path)

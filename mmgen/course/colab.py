@@ -84,7 +84,8 @@ def colab_like(root, folder) -> Path:
     "An environment with Colab's versions of all that mmgen needs (torch apart: any build), and without mmgen; returns its Python."
     python = new_venv(folder)
     pins = Path(folder) / "pins.txt"
-    pins.write_text("".join(f"{n}=={v}\n" for n, v in versions(root).items() if n not in ("torch", "triton", "fsspec", "setuptools", "networkx")))
+    free = ("torch", "triton", "fsspec", "setuptools", "networkx")         # these follow the torch that this machine can have
+    pins.write_text("".join(f"{n}=={v}\n" for n, v in versions(root).items() if n not in free))
     names = [r.name for r in base_requirements(root) if normal(r.name) not in NOT_THERE and r.name != "torch"]
     call([python, "-m", "pip", "install", "-q", "--retries", "1", TORCH])
     call([python, "-m", "pip", "install", "-q", "--retries", "1", "-c", pins, "ipykernel", "ipython", "psutil", *names])
@@ -126,7 +127,8 @@ def main(names) -> int:
         folder, start = Path(folder), time.time()
         wheel = build_wheel(root, folder)
         added = would_change(root, wheel, folder / "plan") - {"mmgen"}
-        print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB; on Colab it would add {', '.join(sorted(added)) or 'nothing'}", flush=True)
+        adds = ", ".join(sorted(added)) or "nothing"
+        print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB; on Colab it would add {adds}", flush=True)
         if added - NOT_THERE: raise SystemExit(f"installing on Colab would change {', '.join(sorted(added - NOT_THERE))}")
         python = colab_like(root, folder / "venv")
         before = freeze(python)

@@ -75,8 +75,9 @@ def clean_metadata(nb, path, root):
     "No widget state, timings or tool metadata; GitHub shows 'Invalid Notebook' for the first, and the others change with every run."
     bad = [f"notebook metadata {k!r} is not kept here" for k in nb["metadata"] if k not in ("kernelspec", "language_info")]
     bad += [f"language_info.{k} is not kept here" for k in nb["metadata"].get("language_info", {}) if k != "name"]
+    odd = sorted({k for c in nb["cells"] for k in c["metadata"] if k != "tags"})
+    for k in odd: bad.append(f"cell {next(i for i, c in enumerate(nb['cells'], 1) if k in c['metadata'])}: metadata {k!r} is not kept here")
     for i, c in enumerate(nb["cells"], 1):
-        bad += [f"cell {i}: metadata {k!r} is not kept here" for k in c["metadata"] if k != "tags"]
         for o in c.get("outputs", ()):
             if "application/vnd.jupyter.widget-view+json" in o.get("data", {}): bad.append(f"cell {i}: a widget view is stored")
             if o.get("metadata"): bad.append(f"cell {i}: an output has metadata {sorted(o['metadata'])}")
@@ -204,12 +205,14 @@ def digits(number) -> int:
 TIME = re.compile(r"\b\d+(?:\.\d+)?\s?(?:s|ms|µs|min|seconds?|minutes?|CPU-s|CPU-seconds?|CPU seconds?)\b")
 MACHINE = re.compile(r"\b(?:\d+|one|two) (?:CPU )?(?:threads?|cores?)\b|\bthreads?:? ?\d+|NVIDIA|\bAMD\b|\bIntel\b|Apple|\bcuda\b", re.I)
 
+CLOCK = re.compile(r"Stopwatch|perf_counter|process_time|time\.time|%time|\.(?:wall|cpu|seconds)\b|[\"']seconds[\"']")
+
 
 @gate(NOTEBOOK_GATES)
 def times_name_the_machine(nb, path, root):
     "Where an output tells a time, some output of the notebook says on what machine: threads, cores or the GPU."
-    texts = [(i, output_text(o)) for i, c in code_cells(nb) for o in c["outputs"]]
-    if any(MACHINE.search(t) for _, t in texts): return []
+    if any(MACHINE.search(output_text(o)) for _, c in code_cells(nb) for o in c["outputs"]): return []
+    texts = [(i, output_text(o)) for i, c in code_cells(nb) if CLOCK.search(repo.source(c)) for o in c["outputs"]]
     timed = [f"cell {i}: prints {m[0]!r}, and no output names the machine; print the number of threads, or the GPU"
              for i, t in texts if (m := TIME.search(t))]
     return timed[:1]
