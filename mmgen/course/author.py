@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from .links import link
-from .repo import repository
+from .repo import kernel_config, repository
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -31,7 +31,7 @@ def execute(nb, folder, timeout=900):
     for cell in nb.cells:
         if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources=where).execute()
+    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources=where, config=kernel_config()).execute()
     return nb
 
 

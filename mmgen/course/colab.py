@@ -115,7 +115,8 @@ def run_alone(path, wheel, python, parameters, folder):
     nb = nbformat.reads(json.dumps(nb), as_version=4)
     os.environ["JUPYTER_PATH"] = str(spec.parents[1])
     env = clean_env() | {"MMGEN_HOME": str(work / "home"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    NotebookClient(nb, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(work)}}).execute(env=env)
+    where = {"metadata": {"path": str(work)}}
+    NotebookClient(nb, timeout=600, kernel_name="colab", resources=where, config=repo.kernel_config()).execute(env=env)
     return nb
 
 

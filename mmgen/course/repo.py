@@ -5,6 +5,7 @@ import difflib
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 PROFILES = ("smoke", "cpu", "gpu")
@@ -125,3 +126,13 @@ def check_parameters(given, has, where):
         kinds = {type(value), type(default)}
         if default is None or value is None or len(kinds) == 1 or kinds <= {int, float} or kinds <= {list, tuple}: continue
         raise CourseError(f"{where}: {value!r} is a {type(value).__name__}; the default {default!r} is a {type(default).__name__}")
+
+
+def kernel_config():
+    "On Linux kernels talk through files, not ports: two kernels that start at once can pick one port, and then both hang."
+    import tempfile
+    import uuid
+
+    from traitlets.config import Config
+    if sys.platform != "linux": return Config()
+    return Config(KernelManager={"transport": "ipc", "connection_file": f"{tempfile.gettempdir()}/mmgen-{uuid.uuid4().hex[:12]}.json"})

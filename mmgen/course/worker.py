@@ -39,6 +39,8 @@ def engine(state):
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
 
+    from .repo import kernel_config
+
     class Client(PapermillNotebookClient):
         def papermill_execute_cells(self):
             super().papermill_execute_cells()
@@ -57,7 +59,7 @@ def engine(state):
                 return start(cell, cell_index, **kwargs)
             nb_man.cell_start = announce
             limits = dict(timeout=execution_timeout, startup_timeout=start_timeout)
-            return Client(nb_man, kernel_name=kernel_name, record_timing=False, **limits).execute()
+            return Client(nb_man, kernel_name=kernel_name, record_timing=False, config=kernel_config(), **limits).execute()
     return Engine
 
 

@@ -33,15 +33,15 @@ def exercise(id):
     return EXERCISES[id]
 
 
-def check(id, answer=None):
-    "Judge `answer` for exercise `id`: prints passed, wrong, not attempted or error, and why; an attempt is noted in the progress file."
+def check(id, answer=None, keep=True):
+    "Judge `answer` for exercise `id`: prints passed, wrong, not attempted or error, and why; the attempt is noted unless `keep=False`."
     from .engine import grade
     ex = exercise(id)
     result = grade(ex, answer)
     print(f"{_MARK[result.outcome]} {id}: {result.outcome}")
     if result.message: print(result.message)
     if result.outcome == "not attempted": return print(f"  edit the cell above and run it again; help: hint({id!r})")
-    progress.record(id, result.outcome)
+    if keep: progress.record(id, result.outcome)
     if result.outcome != "passed": print(f"  help: hint({id!r}), then solution({id!r})")
 
 
