@@ -433,7 +433,7 @@ class Pairs(Exercise):
     starter = """
 def batches(images, labels, size):
     for x, y in images:
-        yield x, y
+        yield x.float(), y
 """
     bug = "batches come as (b, h, w) and (b,)"
     hints = ("What does `for a in images` give, and what does `for x, y in ...` do to it?", "Cut both tensors at the same places.",
