@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_finite', 'nearest_code', 'straight_through', 'Quantized', 'usage_stats', 'codebook_report', 'check_latents',
-           'check_indices', 'Quantizer', 'together', 'code_sums', 'sample_rows', 'kmeans', 'squared_error',
+           'check_indices', 'Quantizer', 'squared_error', 'together', 'code_sums', 'sample_rows', 'kmeans',
            'VectorQuantizer', 'laplace', 'EMAVectorQuantizer', 'rotate_to', 'unit', 'SimVQ', 'FSQ', 'bit_entropy',
            'LFQ', 'ResidualQuantizer']
 
@@ -103,8 +103,9 @@ class Quantizer(nn.Module):
     @property
     def bits(self) -> float: "Bits of one index at a fixed rate."; return math.log2(self.n_codes)
 
-    def quantize(self, z, real): "(n, d) float32, (n,) bool -> codes with a gradient (n, d), indices (n,), losses."; raise NotImplementedError
-    def lookup(self, indices): "Indices (...) in 0..n_codes-1 -> vectors (..., d)."; raise NotImplementedError
+    def quantize(self, z, real):  # (n, d), (n,) -> (n, d), (n,), dict
+        "Each kind's own: codes with their gradient, indices, weighted losses."
+        raise NotImplementedError
 
     def forward(self, z: torch.Tensor,                   # (..., d)
                 mask: torch.Tensor | None = None,        # (...) bool, True is real
@@ -129,6 +130,11 @@ class Quantizer(nn.Module):
     def _apply(self, fn, recurse=True):  # every .to(), .half(), .cuda() of a module comes through here
         half = (torch.float16, torch.bfloat16)
         return super()._apply(lambda t: t.to(new.device) if (new := fn(t)).dtype in half else new, recurse)
+
+# %% ../nbs/04_quantizer.ipynb #c4353e1b
+def squared_error(a, b, real):  # (n, d), (n, d), (n,) -> ()
+    "Mean squared difference per number over the rows that count; 0 when none does."
+    return ((a - b).square().mean(1) * real).sum() / real.sum().clamp(min=1)
 
 # %% ../nbs/04_quantizer.ipynb #7cb63a78
 def together() -> bool:
@@ -160,10 +166,6 @@ def kmeans(z: torch.Tensor, real: torch.Tensor, k: int, rounds: int = 10):  # (n
     return codes, counts.clamp(min=1)
 
 # %% ../nbs/04_quantizer.ipynb #16c80963
-def squared_error(a, b, real):  # (n, d), (n, d), (n,) -> ()
-    "Mean squared difference per number over the rows that count; 0 when none does."
-    return ((a - b).square().mean(1) * real).sum() / real.sum().clamp(min=1)
-
 class VectorQuantizer(Quantizer):
     "A codebook learned by gradient: codebook loss plus commitment loss (van den Oord et al. 2017, equation 3)."
     def __init__(self, n_codes: int, dim: int, *,
@@ -178,7 +180,7 @@ class VectorQuantizer(Quantizer):
         self.pending = start is not None        # the same on the host, so that no step has to ask the device
 
     def codes(self) -> torch.Tensor: "Vectors (k, d) that the search sees."; return self.norm(self.codebook)
-    def lookup(self, indices): "Codes behind indices."; return F.embedding(indices, self.codes())
+    def lookup(self, indices): "Codes (..., d) behind indices (...)."; return F.embedding(indices, self.codes())
 
     def losses(self, z, z_q, real):
         "The codes go to the vectors; the vectors, by `commit_weight`, to the codes."
@@ -206,11 +208,12 @@ class VectorQuantizer(Quantizer):
         super()._load_from_state_dict(*args)
         self.pending = not self.started.item()
 
-# %% ../nbs/04_quantizer.ipynb #55bfb40c
-def laplace(counts: torch.Tensor, eps: float) -> torch.Tensor:
+# %% ../nbs/04_quantizer.ipynb #53a49f16
+def laplace(counts: torch.Tensor, eps: float) -> torch.Tensor:  # (k,) -> (k,)
     "Counts with `eps` added to each and the same total, so that no code divides by zero."
     return (counts + eps) * counts.sum() / (counts.sum() + eps * len(counts))
 
+# %% ../nbs/04_quantizer.ipynb #55bfb40c
 class EMAVectorQuantizer(VectorQuantizer):
     "A codebook of running means: online k-means with restart of dead codes (van den Oord et al. 2017, appendix A.1)."
     def __init__(self, n_codes: int, dim: int, *,
@@ -292,7 +295,7 @@ class FSQ(Quantizer):
 
     def bound(self, z: torch.Tensor) -> torch.Tensor:
         "`z` squeezed so that rounding leaves exactly `levels` integers, with 0 at 0."
-        half, shift = (self.levels - 1) * (1 - 1e-3) / 2, .5 * (self.levels % 2 == 0)
+        half, shift = (self.levels - 1) * (1 + 1e-3) / 2, .5 * (self.levels % 2 == 0)
         return (z + torch.atanh(shift / half)).tanh() * half - shift
 
     def quantize(self, z, real):
@@ -372,7 +375,8 @@ class ResidualQuantizer(nn.Module):
             left = left - outs[-1].z_q.detach()                # the value only: left keeps the gradient of z
         z_q = self.estimator(rows, sum(o.z_q.detach() for o in outs))
         mean = lambda dicts: {name: torch.stack([d[name] for d in dicts]).mean() for name in dicts[0]}
-        return Quantized(z_q.to(z.dtype), torch.stack([o.indices for o in outs], -1), mean([o.losses for o in outs]), mean([o.stats for o in outs]))
+        indices = torch.stack([o.indices for o in outs], -1)
+        return Quantized(z_q.to(z.dtype), indices, mean([o.losses for o in outs]), mean([o.stats for o in outs]))
 
     def decode(self, indices: torch.Tensor) -> torch.Tensor:  # (..., s), s <= n_stages -> (..., d)
         "Sum of the vectors of the first s stages; -1 adds nothing."
