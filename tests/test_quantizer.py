@@ -243,6 +243,17 @@ def test_where_nothing_may_be_asked_nan_stays_nan_and_poisons_no_code(kind, monk
     assert all(t.isfinite().all() for t in q.state_dict().values()) and all(v.isfinite() for v in (out.losses | out.stats).values())
 
 
+@each
+def test_no_step_asks_the_device(kind, monkeypatch):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    monkeypatch.setattr(Q, "check_finite", lambda name, x: None)          # asks on a CPU only
+    with FakeTensorMode():                                                # tensors without values: .item(), bool() and nonzero() raise
+        q = KINDS[kind]().train(); z = torch.randn(20, 6, requires_grad=True)
+        for _ in range(2): out = q(z, torch.ones(20, dtype=torch.bool))
+        (out.z_q.sum() + sum(out.losses.values())).backward()
+        with pytest.raises(Exception, match="aten._local_scalar_dense"): out.stats["usage"].item()
+
+
 # Running means
 
 def test_ema_with_decay_0_is_a_lloyd_step():
