@@ -147,6 +147,7 @@ class _Clips(torch.utils.data.Dataset):
         "All clips as float32 (n, 1, t) in [-1, 1], and all labels, int64 (n,)."
         return self.audio, self.labels
 
+# %% ../nbs/01_data.ipynb #98ef4a0b
 class SpokenDigits(_Clips):
     """Zero to nine as said by espeak-ng, 8 kHz: `audio` float32 (n, 1, t) in [-1, 1], `lengths`, `labels`, `voices`.
 
@@ -199,6 +200,7 @@ def _unpack_recordings(archive, folder, limit=60_000_000):
             if limit < 0: raise DataError("the archive unpacks to more than a set of recordings can take")
             (folder / path.name).write_bytes(tar.extractfile(entry).read())
 
+# %% ../nbs/01_data.ipynb #033885c1
 def fetch_fsdd(folder, url: str = FSDD_URL, sha256: str = FSDD_SHA256) -> Path:
     "Download the recordings into `folder`, checked, whole or not at all; DataError says why not. About 20 MB."
     folder = Path(folder); folder.parent.mkdir(parents=True, exist_ok=True)
@@ -252,6 +254,7 @@ def number_word(n: int, language: str = "english") -> str:
         return _ONES[n] if n < 20 else _TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else "")
     return _HAN[n] if n < 10 else (_HAN[tens] if tens > 1 else "") + "十" + (_HAN[ones] if ones else "")
 
+# %% ../nbs/01_data.ipynb #76f09bc1
 class NumberWords:
     "The `words` for 0..99 of a language as ids of single letters; `letters[id]`, id 0 fills up to `length`."
     def __init__(self, language: str = "english"):
@@ -282,6 +285,7 @@ class Triple(NamedTuple):
     word: str
     label: int
 
+# %% ../nbs/01_data.ipynb #24436335
 class Triples(torch.utils.data.Dataset):
     """Aligned (image, speech, word): image `i` of a split goes with recording `recording[i]` of the same split and digit.
 

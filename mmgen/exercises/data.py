@@ -348,7 +348,7 @@ def fuse(readings, sigma):
 
 
 class BatchAxis(Exercise):
-    "Find the bug: one image in, 28 answers out"
+    "One image in, 28 answers out"
     id = "data.batch_axis"
     kind = "bug"
     difficulty, importance, minutes = 2, 4, 6
@@ -422,7 +422,7 @@ def encode(images, weight):
 
 
 class Pairs(Exercise):
-    "Find the bug: an array is no list of pairs"
+    "An array is no list of pairs"
     id = "data.pairs"
     kind = "bug"
     difficulty, importance, minutes = 2, 3, 6
@@ -481,7 +481,7 @@ def batches(images, labels, size):
 
 
 class Offline(Exercise):
-    "Find the bug: a lesson that needs the network"
+    "A lesson that needs the network"
     id = "data.offline"
     kind = "bug"
     difficulty, importance, minutes = 3, 4, 8
