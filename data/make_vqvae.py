@@ -1,4 +1,4 @@
-"""Train the shipped VQ-VAE and write data/weights/vqvae_mnist: `python data/make_vqvae.py [--seed 0] [--steps 1600]`.
+"""Train the shipped VQ-VAE and write data/weights/vqvae_mnist: `python data/make_vqvae.py [--seed 0] [--steps 1500]`.
 
 The recipe is the main run of nbs/05_vqvae.ipynb at profile cpu. The same numbers come only from one thread
 (OMP_NUM_THREADS=1) on the same machine with the same versions.
@@ -44,7 +44,7 @@ def measure(model):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--seed", type=int, default=0)
-    ap.add_argument("--steps", type=int, default=1600)
+    ap.add_argument("--steps", type=int, default=1500)
     ap.add_argument("--out", type=Path, default=HERE / "weights" / "vqvae_mnist")
     a = ap.parse_args()
     model, seconds = train(a.seed, a.steps)

@@ -27,15 +27,17 @@ class VQVAEConfig:
     encoder_depth: int = 2       # blocks; each widens what a code sees by one place on every side
     decoder_depth: int = 2       # blocks
     expand: int = 2              # hidden features per feature inside a block
-    dim: int = 16                # length of a code vector: has no influence on the bits
+    dim: int = 8                 # length of a code vector: has no influence on the bits
     n_codes: int = 512           # 9 bits per code
     commit_weight: float = .25   # beta; van den Oord et al. 2017 found 0.1 to 2 equally good
+    decay: float = .95           # of the codebook's running means: short memory, so dead codes restart within 50 steps
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            least, kind = int(not name.endswith(("depth", "weight"))), (int, float) if name == "commit_weight" else int
+            least, kind = int(not name.endswith(("depth", "weight", "decay"))), (int, float) if name in ("commit_weight", "decay") else int
             if not isinstance(value, kind) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name}={value!r}; expected a {'whole ' * (kind is int)}number of at least {least}")
+        if self.decay >= 1: raise ValueError(f"decay={self.decay!r}; expected a number below 1, or the codebook never moves")
 
 # %% ../nbs/05_vqvae.ipynb #abee2435
 class Block(nn.Module):
@@ -80,7 +82,7 @@ class VQVAE(nn.Module, PyTorchModelHubMixin):
                  ):
         super().__init__()
         self.config, self.encoder, self.decoder = config, Encoder(config), Decoder(config)
-        self.quantizer = quantizer or EMAVectorQuantizer(config.n_codes, config.dim, commit_weight=config.commit_weight)
+        self.quantizer = quantizer or EMAVectorQuantizer(config.n_codes, config.dim, commit_weight=config.commit_weight, decay=config.decay)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         "Vectors z_e (b, d, h / factor, w / factor) of images (b, c, h, w); the same for the same image, nothing is drawn."
@@ -113,7 +115,7 @@ class VQVAE(nn.Module, PyTorchModelHubMixin):
 # %% ../nbs/05_vqvae.ipynb #efee57f3
 def check_size(x: torch.Tensor, config: VQVAEConfig) -> torch.Tensor:
     "Return `x` if it is a batch of images that a VQ-VAE of `config` can take; else TypeError or ValueError that says what fits."
-    if not x.is_cuda: check_images(x)                                         # on a GPU looking at the values would make it wait
+    if not getattr(x, "is_cuda", False): check_images(x)                      # on a GPU looking at the values would make it wait
     if x.ndim != 4: raise ValueError(f"x has shape {tuple(x.shape)}; expected (b, {config.channels}, h, w)")
     c, h, w = x.shape[1:]
     if c != config.channels: raise ValueError(f"x has {c} channels; this model was made for {config.channels}: VQVAEConfig(channels={c})")

@@ -304,7 +304,7 @@ class Assemble(Exercise):
     "Three parts, one module"
     id = "vqvae.assemble"
     difficulty, importance, minutes = 3, 4, 10
-    covers = ("S0-B1.7", "S0-B1.1", "S1-B1.2", "S4-B4.4", "S3-B4.6", "S0-C1", "S2-C1", "S3-III-2")
+    covers = ("S0-B1.7", "S0-B1.1", "S1-B1.2", "S4-B4.4", "S3-B4.6", "S2-B3.6", "S2-F5", "S0-C1", "S2-C1", "S3-III-2")
     task = ("Write a module `TinyVQVAE(encoder, decoder, n_codes, dim)` with a learned codebook `(n_codes, dim)` as a parameter "
             "called `codebook`. `forward(x)` returns `(x_hat, indices, z_e, z_q)`: the decoder reads the codes with the straight- "
             "through gradient, `z_q` holds the codes with a gradient to the codebook, all vectors are `(b, dim, h, w)` and "
@@ -413,6 +413,10 @@ class TinyVQVAE(nn.Module):
         def forward(self, x):
             x_hat, indices, z_e, z_q = super().forward(x)
             return x_hat, indices, z_e, z_q.detach()
+    @wrong("every parameter has a gradient")
+    class ExtraGenerator(reference):
+        def __init__(self, encoder, decoder, n_codes, dim):
+            super().__init__(encoder, decoder, n_codes, dim); self.generator = nn.ConvTranspose2d(dim, 1, 2, 2)
     @wrong("z_q has the shape of z_e")
     class WeightsOverCodes(reference):
         def forward(self, x):
@@ -432,7 +436,8 @@ def _gradients_arrive(t, model, x, got):
     model.zero_grad()
     again = t.call(model, x)
     passed_on = torch.autograd.grad((again[0] - x).square().mean(), again[2], allow_unused=True)[0]
-    t.true("the reconstruction alone reaches the encoder", passed_on is not None and passed_on.abs().sum() > 0, "no gradient at z_e", "a gradient",
+    t.true("the reconstruction alone reaches the encoder", passed_on is not None and passed_on.abs().sum() > 0, "no gradient at z_e",
+           "a gradient",
            because="z_e + (z_q - z_e).detach() passes it on")
 
 
@@ -596,7 +601,8 @@ def train(model, make_optimizer, batches):
                because="the loop trains a copy, or an optimizer of other parameters steps")
         t.true("one loss per batch", isinstance(got, list) and len(got) == 6,
                f"{type(got).__name__} of {len(got) if hasattr(got, '__len__') else '?'}", "a list of 6")
-        t.equal("the first loss compares with the input", float(torch.as_tensor(got[0]).detach()), want[0], atol=1e-4, given="the model at its start",
+        t.equal("the first loss compares with the input", float(torch.as_tensor(got[0]).detach()), want[0], atol=1e-4,
+                given="the model at its start",
                 because="the target of an autoencoder is x; labels play no role, so shuffling them must change nothing")
         t.true("losses are plain floats", all(type(v) is float for v in got), type(got[0]).__name__, "float",
                because="a tensor keeps its whole graph alive: memory grows with every step; use loss.item()")
