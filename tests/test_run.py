@@ -174,3 +174,18 @@ def test_a_silent_worker_is_told_of():
 
 
 def test_memory_of_nothing_is_zero(): assert memory_mb(2 ** 30) == 0
+
+
+def test_a_reply_that_did_not_wake_the_client_is_found():
+    import asyncio
+    from queue import Empty
+
+    from mmgen.course.kernels import look_often
+    asked = []
+    async def get_msg(timeout):
+        asked.append(timeout)
+        if len(asked) < 3: raise Empty
+        return "reply"
+    assert asyncio.run(look_often(get_msg)(timeout=300)) == "reply" and max(asked) <= .5
+    async def nothing(timeout): await asyncio.sleep(timeout); raise Empty
+    with pytest.raises(Empty): asyncio.run(look_often(nothing)(timeout=.1))

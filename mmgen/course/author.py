@@ -27,11 +27,11 @@ def convert(script, path):
 
 def execute(nb, folder, timeout=900):
     "Run every cell of `nb` in a fresh kernel that starts in `folder`; stop at the first error."
-    from nbclient import NotebookClient
+    from .kernels import Client
     for cell in nb.cells:
         if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources=where, config=kernel_config()).execute()
+    Client(nb, timeout=timeout, kernel_name="python3", record_timing=False, resources=where, config=kernel_config()).execute()
     return nb
 
 

@@ -101,7 +101,8 @@ def freeze(python) -> dict:
 def run_alone(path, wheel, python, parameters, folder):
     "Run a copy of one notebook in an empty folder; its set-up cell installs the wheel instead of the repository."
     import nbformat
-    from nbclient import NotebookClient
+
+    from .kernels import Client
     nb = repo.read(path)
     inject(nb, parameters)
     setup = next(c for c in nb["cells"] if "setup" in c["metadata"].get("tags", ()))
@@ -116,7 +117,7 @@ def run_alone(path, wheel, python, parameters, folder):
     os.environ["JUPYTER_PATH"] = str(spec.parents[1])
     env = clean_env() | {"MMGEN_HOME": str(work / "home"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     where = {"metadata": {"path": str(work)}}
-    NotebookClient(nb, timeout=600, kernel_name="colab", resources=where, config=repo.kernel_config()).execute(env=env)
+    Client(nb, timeout=600, kernel_name="colab", resources=where, config=repo.kernel_config()).execute(env=env)
     return nb
 
 

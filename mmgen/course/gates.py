@@ -165,8 +165,8 @@ UNITS = (r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|
          r"|(?:times|x) (?:faster|slower)|images per second)")
 MEASURED = re.compile(rf"(?<![\w.,^_{{-])(\d+(?:[.,]\d+)*)\s?(?:{UNITS})(?![\w/])")
 RESULT = re.compile(r"(?<![\w.,/^_-])\d*\.\d+(?![\w.]*\d|\w)")
-NAMED = re.compile(r"(?:arxiv:?|exercises?|sections?|equations?|eqs?\.?|versions?|figure|fig\.?|table|torch|python|appendix|algorithm|chapter|§)"
-                   r"\s*[\d.]+(?:\s*(?:,|and|to|-)\s*[\d.]+)*", re.I)
+NAMED = re.compile(r"(?:arxiv:?|exercises?|sections?|equations?|eqs?\.?|versions?|figure|fig\.?|table|torch"
+                   r"|python|appendix|algorithm|chapter|§)\s*[\d.]+(?:\s*(?:,|and|to|-)\s*[\d.]+)*", re.I)
 
 
 def without_code(text) -> str:

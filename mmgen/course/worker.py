@@ -39,9 +39,10 @@ def engine(state):
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
 
+    from .kernels import Attentive
     from .repo import kernel_config
 
-    class Client(PapermillNotebookClient):
+    class Client(Attentive, PapermillNotebookClient):
         def papermill_execute_cells(self):
             super().papermill_execute_cells()
             try:
