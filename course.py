@@ -158,14 +158,14 @@ NO_NETWORK = ("name resolution", "name or service not known", "nodename nor serv
               "failed to establish a new connection", "connecttimeout", "network is unreachable", "connection refused", "proxyerror",
               "read timed out", "max retries exceeded", "connection reset", "connectionreset")
 
-OTHER_FAILURES = ("metadata-generation-failed", "subprocess-exited-with-error", "metadatagenerationfailed", "resolutionimpossible")
+OTHER_FAILURES = ("metadata-generation-failed", "subprocess-exited-with-error", "metadatagenerationfailed", "error: resolutionimpossible")
 
 
 def explain(text):
     "What to do about a failed installation, from what pip said."
     plain = [re.sub(r"^\d{4}-\S+ ", "", line).rstrip() for line in text.strip().splitlines()]
     telling = [line for line in plain if re.match(r" *(ERROR|error|WARNING|\w+Error)\b.*:", line)] or plain
-    low, said = text.lower(), "\npip said:\n" + "\n".join("    " + line.strip()[:300] for line in telling[-4:])
+    low, said = text.lower(), "\npip said:\n" + "\n".join("    " + line.strip()[:160] for line in telling[-4:])
     if "no space left" in low or "errno 28" in low or "not enough space" in low:
         return f"The disk is full. Free about {NEEDS_GB[torch_build()]} GB and run this command again; it goes on where it stopped."
     if "certificate verify failed" in low:
