@@ -171,7 +171,8 @@ def explain(text):
     if "certificate verify failed" in low:
         return "The network's certificate was not accepted. Set PIP_CERT to your organisation's certificate file and try again." + said
     if any(sign in low for sign in NO_NETWORK) and not any(sign in low for sign in OTHER_FAILURES):
-        return ("The network did not answer. Set-up must download packages once; afterwards the course runs offline.\n"
+        where = f" (the CPU builds of PyTorch come from {CPU_BUILDS})" if f"{TORCH}+cpu" in text else ""
+        return (f"The network did not answer. Set-up must download packages once{where}; afterwards the course runs offline.\n"
                 "Check the connection (behind a proxy set HTTPS_PROXY), then run this command again; what is installed stays." + said)
     if re.search(r"no matching distribution found for torch\b", low):
         here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.system()} {platform.machine()}"
@@ -217,26 +218,17 @@ def pip(args, what):
 
 
 def torch_args(build):
-    "pip's arguments for this machine's PyTorch. It comes first: any package that needs it would else choose the build."
-    return ["install", "--retries", "1"] + (["--extra-index-url", CPU_BUILDS] if build == "cpu" else []) + [TORCH]
+    """pip's arguments for this machine's PyTorch. It comes first: any package that needs it would else choose the build.
+
+    Where there is no GPU the CPU build is asked for by name, so that pip can never fetch gigabytes for GPUs in its place.
+    """
+    if build != "cpu": return ["install", "--retries", "1", TORCH]
+    return ["install", "--retries", "1", "--extra-index-url", CPU_BUILDS, TORCH + "+cpu"]
 
 
 def gpu_packages(names):
     "Those of the package names that belong to a GPU build."
     return sorted(n for n in names if re.match(r"(nvidia|cuda|triton)([-_]|$)", n.lower()))
-
-
-def check_plan(build):
-    "Stop if pip would fetch a GPU build for a machine without a GPU: gigabytes for nothing."
-    if build != "cpu": return
-    version = tuple(int(n) for n in re.findall(r"\d+", ask("-c", "import pip; print(pip.__version__)") or "0")[:2])
-    if version < (22, 2): pip(["install", "--retries", "1", "--upgrade", "pip"], "pip")
-    plan = VENV / "plan.json"
-    pip(torch_args(build) + ["--dry-run", "--report", str(plan)], "choosing")
-    names = [item["metadata"]["name"] for item in json.loads(plan.read_text(encoding="utf8"))["install"]]
-    if not gpu_packages(names): return
-    raise SetupError("This machine has no NVIDIA GPU, and the index of PyTorch's CPU builds did not answer; without it pip would fetch\n"
-                     f"several GB for GPUs. Check that {CPU_BUILDS} can be reached, then run this command again.")
 
 
 def check_result(build):
@@ -262,7 +254,7 @@ def say(text):
 def install(build, extra):
     "PyTorch, then everything else, then a look whether it works."
     if STAMP.exists(): STAMP.unlink()
-    say("[2/4] PyTorch, by far the largest download"); check_plan(build); pip(torch_args(build), "PyTorch")
+    say("[2/4] PyTorch, by far the largest download"); pip(torch_args(build), "PyTorch")
     say("[3/4] the course's packages"); pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
     say("[4/4] looking whether it works"); say("      " + check_result(build))
 

@@ -78,7 +78,7 @@ def test_build_of_torch(course, monkeypatch, system, gpu, build):
     monkeypatch.undo()
     assert course.torch_build(system, gpu) == build
     assert ("--extra-index-url" in course.torch_args(build)) == (build == "cpu")
-    assert course.torch_args(build)[-1] == course.TORCH and "--retries" in course.torch_args(build)
+    assert course.torch_args(build)[-1] == course.TORCH + ("+cpu" if build == "cpu" else "") and "--retries" in course.torch_args(build)
 
 
 def test_nvidia_smi_must_work(course, monkeypatch):
@@ -93,17 +93,15 @@ def test_gpu_packages_are_known(course):
     assert found == ["cuda-bindings", "nvidia-cublas", "triton"]
 
 
-def fake_pip(course, monkeypatch, plan=("torch",), fail=None):
-    "Stand-in for pip: notes its arguments, writes the plan it is asked for, fails at the call that contains `fail`."
+def fake_pip(course, monkeypatch, fail=None):
+    "Stand-in for pip: notes its arguments, and fails at the call that contains `fail`."
     calls = []
     def pip(args, what):
         calls.append(" ".join(args))
         if fail and fail in calls[-1]: raise course.SetupError("pip failed")
-        report = {"install": [{"metadata": {"name": n}} for n in plan]}
-        if "--report" in args: Path(args[args.index("--report") + 1]).write_text(json.dumps(report))
     monkeypatch.setattr(course, "pip", pip)
     monkeypatch.setattr(course, "make_environment", lambda: course.VENV.mkdir(parents=True, exist_ok=True))
-    answers = {"pip; print": "24.0", "pip list": "[]", "import torch": "mmgen 0.1.0", "import mmgen": ""}
+    answers = {"pip list": "[]", "import torch": "mmgen 0.1.0", "import mmgen": ""}
     monkeypatch.setattr(course, "ask", lambda *a: next(v for k, v in answers.items() if k in " ".join(a).replace("-m pip", "pip")))
     return calls
 
@@ -111,7 +109,7 @@ def fake_pip(course, monkeypatch, plan=("torch",), fail=None):
 def test_torch_comes_first_and_nothing_for_gpus(course, monkeypatch, capsys):
     calls = fake_pip(course, monkeypatch)
     course.set_up("course")
-    assert "--dry-run" in calls[0] and course.TORCH in calls[1] and "--editable .[course]" in calls[2]
+    assert len(calls) == 2 and course.TORCH + "+cpu" in calls[0] and "--editable .[course]" in calls[1]
     assert course.read_stamp()["extras"] == ["course"] and not course.UNFINISHED.exists()
     assert "[1/4]" in capsys.readouterr().out
 
@@ -123,12 +121,6 @@ def test_second_time_does_nothing(course, monkeypatch):
     course.set_up("dev"); assert ".[dev]" in calls[-1] and course.read_stamp()["extras"] == ["course", "dev"]
     monkeypatch.setattr(course, "key", lambda build: "another")     # requirements or Python changed
     n = len(calls); course.set_up("course"); assert len(calls) > n
-
-
-def test_a_gpu_build_is_refused_before_it_is_fetched(course, monkeypatch):
-    calls = fake_pip(course, monkeypatch, plan=("torch", "nvidia-cudnn-cu13"))
-    with pytest.raises(course.SetupError, match="several GB for GPUs"): course.set_up("course")
-    assert len(calls) == 1 and not course.STAMP.exists()
 
 
 def test_a_gpu_package_that_came_in_is_named(course, monkeypatch):

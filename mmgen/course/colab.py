@@ -4,6 +4,7 @@
 
 Nothing is kept: environment, wheel and copies lie in a temporary folder.
 """
+import importlib.util
 import json
 import os
 import re
@@ -19,7 +20,6 @@ from .testing import inject
 
 VERSIONS = "tests/fixtures/colab_versions.txt"
 NOT_THERE = {"torchmetrics", "lightning-utilities"}     # what Colab lacks, and so what the set-up cell adds to mmgen
-TORCH = "torch==2.13.0"
 
 
 def normal(name) -> str:
@@ -80,6 +80,13 @@ def would_change(root, wheel, folder) -> set:
     return {normal(item["metadata"]["name"]) for item in json.loads(plan.read_text(encoding="utf8"))["install"]}
 
 
+def torch_args(root) -> list:
+    "pip's arguments for a PyTorch that fits this machine, as course.py chooses it."
+    spec = importlib.util.spec_from_file_location("course", Path(root) / "course.py")
+    course = importlib.util.module_from_spec(spec); spec.loader.exec_module(course)
+    return course.torch_args(course.torch_build())
+
+
 def colab_like(root, folder) -> Path:
     "An environment with Colab's versions of all that mmgen needs (torch apart: any build), and without mmgen; returns its Python."
     python = new_venv(folder)
@@ -87,7 +94,7 @@ def colab_like(root, folder) -> Path:
     free = ("torch", "triton", "fsspec", "setuptools", "networkx")         # these follow the torch that this machine can have
     pins.write_text("".join(f"{n}=={v}\n" for n, v in versions(root).items() if n not in free))
     names = [r.name for r in base_requirements(root) if normal(r.name) not in NOT_THERE and r.name != "torch"]
-    call([python, "-m", "pip", "install", "-q", "--retries", "1", TORCH])
+    call([python, "-m", "pip", "-q", *torch_args(root)])
     call([python, "-m", "pip", "install", "-q", "--retries", "1", "-c", pins, "ipykernel", "ipython", "psutil", *names])
     return python
 
