@@ -577,7 +577,14 @@ def _stream(job):
     first, processes = job.step * job.recipe.accumulate, job.acc.num_processes
     if hasattr(job.batches, "from_step"): return job.batches.from_step(first * processes + job.acc.process_index, processes)
     if job.step: warnings.warn("these batches start again from their beginning; a `Batches` goes on where it was", stacklevel=3)
-    return chain.from_iterable(repeat(job.batches))
+    return _again_and_again(job.batches)
+
+def _again_and_again(batches):
+    "The batches of an iterable, pass after pass; it ends if a pass brings none."
+    some = True
+    while some:
+        some = False
+        for some, batch in zip(repeat(True), batches): yield batch
 
 # %% ../nbs/02_training.ipynb #90ef0bb6
 def _gradients(job):
