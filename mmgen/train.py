@@ -22,7 +22,7 @@ import warnings
 from collections import deque
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
-from itertools import chain, count, repeat
+from itertools import chain, count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -584,7 +584,7 @@ def _again_and_again(batches):
     some = True
     while some:
         some = False
-        for some, batch in zip(repeat(True), batches): yield batch
+        for batch in batches: some = True; yield batch
 
 # %% ../nbs/02_training.ipynb #90ef0bb6
 def _gradients(job):

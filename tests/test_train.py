@@ -1,0 +1,270 @@
+"""The loop: what it computes, what it refuses, and that watching it changes nothing."""
+import math
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import train_jobs as jobs
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from mmgen.train import EMA, Batches, NonFiniteError, Recipe, fit, load_checkpoint, lr_factor, run
+
+
+def linear(value=0.):
+    net = nn.Linear(3, 1); nn.init.constant_(net.weight, value); nn.init.zeros_(net.bias)
+    return net
+
+
+def small_data(n=20): g = torch.Generator().manual_seed(0); return torch.randn(n, 3, generator=g), torch.randn(n, 1, generator=g)
+
+
+def mse(m, b): return F.mse_loss(m(b[0]), b[1])
+
+
+def quick(model, recipe, loss_fn=mse, data=None, **kw):
+    return fit(model, loss_fn, data or Batches(small_data(), 5), recipe, device="cpu", progress=False, **kw)
+
+
+# Batches
+
+@pytest.mark.parametrize("n,size", [(5, 2), (7, 7), (3, 8), (1, 4), (10, 1), (64, 16)])
+def test_every_pass_holds_each_example_once(n, size):
+    b = Batches(torch.arange(n), size, seed=2)
+    stream = torch.cat([b[s] for s in range(-(-3 * n // size))])[:3 * n].reshape(3, n)
+    assert (stream.sort(1).values == torch.arange(n)).all() and all(len(b[s]) == size for s in range(5))
+    assert n < 5 or not torch.equal(stream[0], stream[1])
+
+
+def test_a_batch_follows_from_seed_and_number_alone():
+    a, b = jobs.batches(), jobs.batches()
+    for s in (9, 0, 5, 9): assert all(torch.equal(x, y) for x, y in zip(a[s], (torch.randn(4), random.random(), b[s])[2]))
+    assert not torch.equal(Batches(torch.arange(50), 50, seed=0)[0], Batches(torch.arange(50), 50, seed=1)[0])
+    assert [s.tolist() for s, _ in zip(Batches(torch.arange(9), 3).from_step(1, 2), range(2))] == [Batches(torch.arange(9),
+        3)[s].tolist() for s in (1, 3)]
+
+
+def test_random_numbers_of_a_transform_leave_the_callers_alone():
+    def shake(b): return b + torch.randn(4) + random.random() + np.random.rand()
+    b = Batches(torch.zeros(8), 4, transform=shake)
+    torch.manual_seed(1); random.seed(1); np.random.seed(1); want = torch.randn(2), random.random(), np.random.rand()
+    torch.manual_seed(1); random.seed(1); np.random.seed(1); b[3]
+    assert torch.equal(want[0], torch.randn(2)) and want[1:] == (random.random(), np.random.rand())
+
+
+def test_a_dataset_is_collated_and_bad_data_is_named():
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self): return 6
+        def __getitem__(self, i): return torch.full((2,), float(i)) + torch.randn(2) * 0, i
+    x, i = Batches(Pairs(), 4)[0]
+    assert x.shape == (4, 2) and torch.equal(x[:, 0].long(), i) and torch.equal(Batches(Pairs(), 4)[0][0], x)
+    for bad, words in (((torch.ones(3), torch.ones(4)), r"\[3, 4\] examples"), (torch.empty(0, 2), r"\[0\] examples"), ([],
+        r"\[0\] examples")):
+        with pytest.raises(ValueError, match=words): Batches(bad, 2)
+    for bad in (0, -1, 2.5, "8", True):
+        with pytest.raises(ValueError, match="batch_size=.*at least 1"): Batches(torch.ones(4), bad)
+
+
+# Recipe
+
+@pytest.mark.parametrize("field,bad,words", [("steps", 0, "at least 1"), ("lr", "1e-3", "text"), ("lr", -1., "above 0"), ("lr", math.nan,
+    "above 0"), ("warmup", -1, "at least 0"),
+                                             ("decay", "cosin", "'cosine', 'linear' or 'none'"), ("ema", 1., r"\[0, 1\)"), ("accumulate",
+                                                 0, "at least 1"), ("clip", -1, "at least 0"),
+                                             ("precision", "bfloat16", "'no', 'bf16' or 'fp16'"), ("seed", 1.5,
+                                                 "whole number"), ("weight_decay", True, "at least 0")])
+def test_a_recipe_names_a_field_that_is_out_of_range(field, bad, words):
+    with pytest.raises(ValueError, match=rf"Recipe\({field}=.*\): expected .*{words}"): Recipe(**{field: bad})
+
+
+@pytest.mark.parametrize("decay", ["cosine", "linear", "none"])
+def test_the_rate_rises_and_falls(decay):
+    r = Recipe(steps=50, warmup=10, decay=decay); f = [lr_factor(r, s) for s in range(50)]
+    assert f[:10] == [(s + 1) / 10 for s in range(10)] and f[10] == 1 and all(a >= b for a, b in zip(f[10:], f[11:]))
+    assert 0 < f[-1] <= (1 if decay == "none" else .05) and 0 <= lr_factor(Recipe(steps=1), 0) <= 1 and lr_factor(Recipe(steps=3,
+        warmup=9), 2) == 3 / 9
+
+
+# The loop
+
+def test_fit_is_the_loop_by_hand():
+    torch.manual_seed(0); net = nn.Linear(3, 1); twin = nn.Linear(3, 1); twin.load_state_dict(net.state_dict())
+    data, opt = Batches(small_data(), 5), torch.optim.AdamW(twin.parameters(), 1e-2, weight_decay=0.)
+    last = run(quick(net, Recipe(steps=12, lr=1e-2, decay="linear", clip=.5), data=data))
+    for s in range(12):
+        opt.zero_grad(); loss = mse(twin, data[s]); loss.backward(); norm = nn.utils.clip_grad_norm_(twin.parameters(), .5)
+        for g in opt.param_groups: g["lr"] = 1e-2 * (1 - s / 12)
+        opt.step()
+    assert_close(net.weight, twin.weight); assert_close(last.loss, loss.item()); assert_close(last.grad_norm, norm.item())
+    assert last.step == 12 == len(last.history) and last.lr == pytest.approx(1e-2 / 12) and last.ema is net
+
+
+def test_four_batches_of_16_make_the_step_of_one_of_64():
+    data = small_data(64); a, b = linear(.1), linear(.1)
+    run(quick(a, Recipe(steps=1, accumulate=4), data=Batches(data, 16))); last = run(quick(b, Recipe(steps=1), data=Batches(data, 64)))
+    assert_close(a.weight, b.weight); assert_close(a.weight.grad, b.weight.grad); assert last.step == 1
+
+
+@pytest.mark.parametrize("norm", [1e-3, 50., 5123.])
+def test_clipping_bounds_the_step(norm):
+    net = linear(); data = [(torch.tensor([[1., 0., 0.]]), torch.tensor([[0.]]))]
+    last = run(quick(net, Recipe(steps=1, lr=1., clip=1., decay="none"), lambda m, b: m(b[0]).sum() * norm / math.sqrt(2), data=data,
+        optimizer=lambda ps: torch.optim.SGD(ps, 1.)))
+    assert last.grad_norm == pytest.approx(norm, rel=1e-4)
+    assert torch.cat([p.detach().flatten() for p in net.parameters()]).norm().item() == pytest.approx(min(norm, 1.), rel=1e-4)
+
+
+def test_weight_decay_shrinks_matrices_only():
+    net = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)); before = {k: v.clone() for k, v in net.state_dict().items()}
+    run(quick(net, Recipe(steps=1, lr=.1, weight_decay=.5, decay="none"), lambda m, b: m(b[0]).sum() * 0, data=[small_data()]))
+    for k, v in net.state_dict().items(): assert_close(v, before[k] * (.95 if k == "0.weight" else 1.))
+
+
+def test_several_optimizers_share_the_schedule_and_keep_their_own_rates():
+    net = nn.Linear(3, 1); opts = []
+    def make(ps): opts.extend([torch.optim.SGD([ps[0]], .4, momentum=.9), torch.optim.Adam([ps[1]], .2)]); return opts
+    run(quick(net, Recipe(steps=4, decay="linear"), optimizer=make))
+    assert [o.param_groups[0]["lr"] for o in opts] == pytest.approx([.1, .05])
+
+
+def test_logs_are_means_and_history_is_complete():
+    last = run(jobs.states(recipe=Recipe(steps=5, accumulate=2), validate=lambda m: 1.5, validate_every=5))
+    assert last.logs["twice"] == pytest.approx(2 * last.loss) and last.valid == last.best == 1.5
+    assert set(last.history[0]) == {"step", "loss", "lr", "grad_norm", "twice"} and "valid" in last.history[-1]
+
+
+def test_ema_is_the_average_and_grows_from_short_memory():
+    net = linear(); ema = EMA(net, .9); want = torch.zeros(1, 3)
+    for s in range(30):
+        with torch.no_grad(): net.weight += 1
+        d = min(.9, (1 + s) / (10 + s)); want = d * want + (1 - d) * net.weight.detach(); ema.update(net, s)
+    assert_close(ema.model.weight.data, want); assert not ema.model.training and not ema.model.weight.requires_grad
+    last = run(jobs.states()); assert last.ema is not last.model and torch.equal(last.ema[1].seen, last.model[1].seen)
+
+
+def test_watching_does_not_change_the_run_and_the_run_does_not_change_the_watcher():
+    torch.manual_seed(7); np.random.seed(7); random.seed(7); alone = torch.randn(3), np.random.rand(), random.random()
+    states = jobs.states(recipe=Recipe(steps=6))   # this makes the model, from a seed of its own
+    torch.manual_seed(7); np.random.seed(7); random.seed(7)
+    a = run(states); seen = torch.randn(3), np.random.rand(), random.random()
+    assert torch.equal(alone[0], seen[0]) and alone[1:] == seen[1:]
+    for s in jobs.states(recipe=Recipe(steps=6)): torch.randn(5); random.random(); s.model.eval()
+    assert jobs.digest(a.model) == jobs.digest(s.model)
+
+
+def test_repeated_and_interleaved_runs_of_other_precision():
+    one, two = jobs.states(recipe=Recipe(steps=5)), jobs.states(recipe=Recipe(steps=5, precision="bf16"))
+    kinds = []
+    def peek(m, b): kinds.append(m[0](b[0]).dtype); return jobs.loss_fn(m, b)
+    three = jobs.states(recipe=Recipe(steps=5, precision="bf16"), loss_fn=peek)
+    ends = [[a.loss for a in s] for s in zip(one, two, three)]
+    assert kinds == [torch.bfloat16] * 5 and ends[-1][1] == ends[-1][2] != ends[-1][0] and ends[-1][1] == pytest.approx(ends[-1][0],
+        rel=.05)
+    again = run(jobs.states(recipe=Recipe(steps=5))); assert again.loss == ends[-1][0]
+    assert all(p.dtype == torch.float32 for p in again.model.parameters())
+    with pytest.raises(ValueError, match="precision='fp16' needs CUDA"): next(jobs.states(recipe=Recipe(precision="fp16")))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_cuda(precision):
+    last = run(jobs.states(recipe=Recipe(steps=20, precision=precision, ema=.9), device="cuda"))
+    assert math.isfinite(last.loss) and next(last.model.parameters()).is_cuda and run(jobs.states(recipe=Recipe(steps=2))).loss
+
+
+# What it refuses
+
+def poison(where, at):
+    "A loss function that goes bad at step `at` in its input, its loss or one gradient."
+    calls = []
+    def loss_fn(m, b):
+        calls.append(1); bad = len(calls) == at
+        x = b[0].index_fill(0, torch.tensor([0]), math.nan) if bad and where == "input" else b[0]
+        loss = F.mse_loss(m(x), b[1])
+        if bad and where == "loss": loss = loss * math.inf
+        if bad and where == "gradient": loss = loss + (m[4].weight[0, 0] * 0).sqrt()   # finite, with an infinite slope
+        return loss
+    return loss_fn
+
+
+@pytest.mark.parametrize("where,words", [("input", "loss nan"), ("loss", "loss inf"), ("gradient",
+    r"gradient of 4\.weight \(1 of 8 values\)")])
+@pytest.mark.parametrize("ema", [0., .9])
+def test_no_step_after_a_number_that_is_not_finite(tmp_path, where, words, ema):
+    recipe = Recipe(steps=24, ema=ema); net = jobs.model()
+    states = jobs.states(tmp_path, recipe, save_every=5, model=net, loss_fn=poison(where, 8))
+    for s in states:
+        if s.step == 7: before = jobs.digest(s.model, s.ema); break
+    with pytest.raises(NonFiniteError,
+        match=rf"step 8, batch 7: .*{words}.*The step was not taken. The last good checkpoint is .*step_00000005"): next(states)
+    assert jobs.digest(s.model, s.ema) == before, "weights, buffers and average are as after step 7"
+    assert load_checkpoint(tmp_path)["step"] == 5 and s.step == 7
+
+
+def test_the_batch_is_named_when_the_data_is_bad():
+    x, y = small_data(); x[11, 2] = math.nan
+    with pytest.raises(NonFiniteError,
+        match=r"step \d, batch \d: .*First bad tensor: batch\[0\] \(1 of 15 values\).*pass folder= to fit"): run(quick(linear(),
+            Recipe(steps=4), data=Batches((x, y), 5)))
+    with pytest.raises(NonFiniteError, match=r"step 1, batch 0 to 3: .*batch\[\d\]\[0\] \(1 of"):
+        run(quick(linear(), Recipe(steps=1, accumulate=4), data=Batches((x, y), 5)))
+
+
+def test_a_spike_is_reported_and_survived():
+    data = Batches(small_data(), 5); calls = []
+    def loss_fn(m, b): calls.append(1); return mse(m, b) * (100 if len(calls) == 15 else 1)
+    last = run(quick(linear(), Recipe(steps=30), loss_fn, data=data))
+    assert 15 in [step for step, _ in last.spikes] and max(ratio for _,
+        ratio in last.spikes) > 20 and math.isfinite(last.loss) and last.loss < 10
+
+
+def test_early_stopping_brings_the_best_weights_back():
+    values, kept = iter([3., 1., 2., 2., 9.]), []
+    def validate(m): kept.append(m.weight.clone()); return next(values)
+    net = linear(.5); last = run(quick(net, Recipe(steps=100, lr=.1), validate=validate, validate_every=2, patience=2))
+    assert last.stopped and last.step == 8 and last.best == 1. and torch.equal(net.weight, kept[1])
+    full = run(quick(linear(.5), Recipe(steps=8, lr=.1), validate=lambda m: 1., validate_every=2))
+    assert not full.stopped and full.step == 8
+    with pytest.raises(ValueError, match="patience needs validate="): quick(linear(), Recipe(), patience=3)
+
+
+@pytest.mark.parametrize("kw,error,words", [
+    (dict(recipe={"steps": 3}), TypeError, "recipe is a dict; expected a Recipe"), (dict(model=nn.ReLU()), ValueError,
+        "ReLU has no parameter to train.*__init__"),
+    (dict(save_every=0), ValueError, "save_every=0; expected a whole number"), (dict(validate=float, validate_every=2.5), ValueError,
+        "validate_every=2.5"),
+    (dict(validate=float, patience=0), ValueError, "patience=0")])
+def test_wrong_arguments_are_refused_before_anything_is_read(kw, error, words):
+    with pytest.raises(error, match=words): fit(kw.pop("model", linear()), mse, None, kw.pop("recipe", Recipe()), **kw)
+
+
+@pytest.mark.parametrize("loss_fn,error,words", [
+    (lambda m, b: m(b[0]), TypeError, r"a tensor of shape \(5, 1\); expected one number"), (lambda m, b: 3., TypeError, "returned a float"),
+    (lambda m, b: torch.ones((), requires_grad=True), ValueError, "no parameter has a gradient")])
+def test_a_loss_that_cannot_be_trained_on_is_named(loss_fn, error, words):
+    with pytest.raises(error, match=words): next(quick(linear(), Recipe(steps=1), loss_fn))
+
+
+def test_odd_batches():
+    assert run(quick(linear(), Recipe(steps=3), data=Batches(small_data(1), 1))).step == 3
+    assert run(quick(linear(), Recipe(steps=5), data=[small_data(), small_data(3)])).step == 5   # any iterable is repeated
+    with pytest.raises(ValueError, match="batches ended before step 2"): run(quick(linear(), Recipe(steps=5), data=iter([small_data()])))
+    with pytest.raises(NonFiniteError, match="loss nan"):
+        run(quick(linear(), Recipe(steps=1), data=[(torch.empty(0, 3), torch.empty(0, 1))]))
+    with pytest.raises(ValueError, match="used up"): run(iter(()))
+
+
+def test_importing_does_not_load_accelerate_or_touch_the_random_state():
+    code = ("import torch; torch.manual_seed(3); a = torch.get_rng_state(); import mmgen.train, sys; "
+            "assert torch.equal(a, torch.get_rng_state()); "
+            "bad = {'accelerate', 'matplotlib', 'IPython', 'safetensors', 'tqdm'} & set(sys.modules); assert not bad - {'tqdm'}, bad")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_progress_leaves_nothing_behind_and_plots_are_off_by_default(capfd):
+    run(fit(linear(), mse, Batches(small_data(), 5), Recipe(steps=5), device="cpu"))
+    assert capfd.readouterr() == ("", "")
