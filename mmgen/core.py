@@ -39,14 +39,16 @@ def data_path(*parts: str) -> Path:
 
 # %% ../nbs/00_tour.ipynb #0dc62fa1
 def check_images(x: torch.Tensor, name: str = "x") -> torch.Tensor:
-    "Return `x` if it is a batch of images, float (b, c, h, w) in [-1, 1]; else raise TypeError or ValueError that says what it is and what to do."
+    "Return `x` if it is a batch of images, float (b, c, h, w) in [-1, 1]; else TypeError or ValueError with what it is and what to do."
     if not isinstance(x, torch.Tensor): raise TypeError(f"{name} is a {type(x).__name__}; expected a float tensor (b, c, h, w) in [-1, 1]")
-    if x.ndim != 4: raise ValueError(f"{name} has shape {tuple(x.shape)}; expected (b, c, h, w){': add a batch axis with x[None]' if x.ndim == 3 else ''}")
+    shape = f"{name} has shape {tuple(x.shape)}"
+    if x.ndim != 4: raise ValueError(shape + "; expected (b, c, h, w)" + (": add a batch axis with x[None]" if x.ndim == 3 else ""))
     if not x.is_floating_point(): raise TypeError(f"{name} is {x.dtype}; expected float in [-1, 1]: for 0..255 use x.float() / 127.5 - 1")
-    if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3): raise ValueError(f"{name} has shape {tuple(x.shape)}, like (b, h, w, c); use x.permute(0, 3, 1, 2)")
-    if not x.numel(): raise ValueError(f"{name} has shape {tuple(x.shape)} and holds no image")
-    if not (x.min() >= -1.01 and x.max() <= 1.01): raise ValueError(f"{name} has values from {x.min():.3g} to {x.max():.3g}; expected finite numbers in [-1, 1]")
-    return x
+    if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3): raise ValueError(shape + ", like (b, h, w, c); use x.permute(0, 3, 1, 2)")
+    if not x.numel(): raise ValueError(shape + " and holds no image")
+    low, high = x.min().item(), x.max().item()
+    if low >= -1.01 and high <= 1.01: return x
+    raise ValueError(f"{name} has values from {low:.3g} to {high:.3g}; expected finite numbers in [-1, 1]")
 
 # %% ../nbs/00_tour.ipynb #8f65ed0a
 class Stopwatch:

@@ -10,7 +10,8 @@ from mmgen.interview import BankError, as_markdown, check_questions, load_questi
 ROOT = Path(__file__).parents[1]
 TOPICS = sorted(p.stem for p in (ROOT / "data" / "questions").glob("*.yaml"))
 GOOD = dict(id="a.b", covers=["S0-Q2"], level="junior", question=dict(en="Why?", zh="为什么？"), answer=dict(en="So.", zh="因此。"),
-            rubric=["a"], weak="w", refuted="r", follow_ups=["x", "y"], shown_in="04_quantizer#Six numbers", sources=["van den Oord et al. 2017"])
+            rubric=["a"], weak="w", refuted="r", follow_ups=["x", "y"], shown_in="04_quantizer#Six numbers",
+            sources=["van den Oord et al. 2017"])
 
 
 def headings(notebook):

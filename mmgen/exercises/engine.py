@@ -101,7 +101,8 @@ def brief(value, limit=300):
     if isinstance(value, torch.Tensor):
         v = value.detach()
         numbers = np.round(v.double().cpu().numpy(), 4).tolist() if v.is_floating_point() else v.tolist()
-        span = f"{int(v.sum())} true" if v.dtype == torch.bool else f"from {v.min():.4g} to {v.max():.4g}" if not v.is_complex() and v.numel() else ""
+        ordered = v.numel() and not v.is_complex() and v.dtype != torch.bool
+        span = f"from {v.min():.4g} to {v.max():.4g}" if ordered else f"{int((v != 0).sum())} true"
         text = f"{numbers}, shape {tuple(v.shape)}" if v.numel() <= 24 else f"tensor {tuple(v.shape)} {str(v.dtype)[6:]}, {span}"
     elif isinstance(value, float): text = f"{value:.6g}"
     else: text = repr(value)
@@ -133,8 +134,8 @@ class Trial:
         except Exception as e: raise Crashed(e) from e
         for i, (a, b) in enumerate(zip(args, before)):
             same = b is None or torch.allclose(a.detach(), b, 0., 0., equal_nan=True)
-            self.true("its arguments are left as they were", same, f"argument {i + 1} was changed in place", "the same values after the call",
-                      because="methods that end in _ and x[...] = y write into the caller's tensor")
+            self.true("its arguments are left as they were", same, f"argument {i + 1} was changed in place",
+                      "the same values after the call", because="methods that end in _ and x[...] = y write into the caller's tensor")
         self.true("it returns a result", out is not None and out is not ..., out, "a value", because="the return statement is missing")
         return out
 
@@ -162,7 +163,8 @@ class Trial:
             same = torch.allclose(a, b, atol=atol, rtol=rtol, equal_nan=True)
         elif isinstance(expected, (int, float)) and not isinstance(expected, bool):
             value = got.item() if isinstance(got, torch.Tensor) and got.numel() == 1 else got
-            same = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and abs(value - expected) <= atol + rtol * abs(expected)
+            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            same = number and abs(value - expected) <= atol + rtol * abs(expected)
         elif isinstance(expected, (tuple, list)):
             same = isinstance(got, (tuple, list, torch.Size)) and len(got) == len(expected)
             if same and any(isinstance(e, (torch.Tensor, float)) for e in expected):

@@ -55,7 +55,8 @@ from the mean squared error of the whole batch."""
 def psnr(x_hat, x):
     ...
 """
-    hints = ("The peak is the whole range that a pixel can take.", "For [-1, 1] the range is 2, so the signal is 2 squared.", "10 * log10(4 / mse)")
+    hints = ("The peak is the whole range that a pixel can take.",
+             "For [-1, 1] the range is 2, so the signal is 2 squared.", "10 * log10(4 / mse)")
 
     def reference(x_hat, x): return 10 * math.log10(4 / (x_hat - x).square().mean().item())
     def another(x_hat, x): return 20 * torch.log10(2 / torch.nn.functional.mse_loss(x_hat, x).sqrt())

@@ -53,7 +53,8 @@ def as_markdown(q, lang="en"):
     rubric = "\n".join(f"- {point}" for point in q["rubric"])
     follow = "\n".join(f"{i}. {f}" for i, f in enumerate(q["follow_ups"], 1))
     shown, sources = q["shown_in"].replace("#", ", section "), "; ".join(map(str, q["sources"]))
-    parts = [f"**{q['question'][lang]}** · *{q['level']}*", "<details><summary>Answer, rubric, follow-ups</summary>", q["answer"][lang].strip(),
+    parts = [f"**{q['question'][lang]}** · *{q['level']}*", "<details><summary>Answer, rubric, follow-ups</summary>",
+             q["answer"][lang].strip(),
              "*A full answer names*", rubric, f"*A weak candidate says:* {q['weak'].strip()}", f"*Why that fails:* {q['refuted'].strip()}",
              "*Follow-ups*", follow, f"*Shown in* {shown}. *Sources:* {sources}.", "</details>"]
     return "\n\n".join(parts)
