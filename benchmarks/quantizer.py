@@ -153,7 +153,8 @@ def table(run):
             peer = {"ms": f"{r['peer'] * 1e3:.1f}", "time": f"{r['ours'] / r['peer']:.3f}", "mib": mib(r["peer_mib"]), "memory": share,
                     "equal": f"{r['equal']:.6f}"}
         cells = [f"{r['n']:,}", r["d"], f"{r['k']:,}", f"{r['ours'] * 1e3:.1f}", peer["ms"], peer["time"],
-                 f"{r['ours'] / r['product']:.2f}", f"{r['search'] / r['product']:.2f}", mib(r["ours_mib"]), peer["mib"], peer["memory"], peer["equal"]]
+                 f"{r['ours'] / r['product']:.2f}", f"{r['search'] / r['product']:.2f}", mib(r["ours_mib"]), peer["mib"], peer["memory"],
+                 peer["equal"]]
         return "| " + " | ".join(map(str, cells)) + " |\n"
     rows = "".join(map(line, run["rows"]))
     what = f"{run['date']}, {run['machine']}; median of {run['repeats']} steps each, taken in turn{run['note']}."

@@ -6,7 +6,7 @@
 __all__ = ['may_ask', 'finite_rows', 'first_lowest', 'nearest_code', 'straight_through', 'Quantized', 'usage_stats',
            'squared_error', 'codebook_report', 'check_latents', 'check_indices', 'Quantizer', 'together', 'code_sums',
            'sample_rows', 'kmeans', 'VectorQuantizer', 'laplace', 'EMAVectorQuantizer', 'rotate_to', 'unit', 'SimVQ',
-           'FSQ', 'bit_entropy', 'LFQ', 'ResidualQuantizer']
+           'FSQ', 'LFQ', 'ResidualQuantizer']
 
 # %% ../nbs/04_quantizer.ipynb #96d08c8e
 import math
@@ -54,9 +54,7 @@ def nearest_code(z: torch.Tensor,         # (..., d) vectors
     return torch.cat(best).view(z.shape[:-1])
 
 # %% ../nbs/04_quantizer.ipynb #5ede451d
-def straight_through(z_e: torch.Tensor,  # (..., d) what the encoder said; receives the gradient
-                     z_q: torch.Tensor,  # (..., d) its code; gives the value
-                     ) -> torch.Tensor:  # (..., d)
+def straight_through(z_e: torch.Tensor, z_q: torch.Tensor) -> torch.Tensor:  # (..., d), (..., d) -> (..., d)
     "The value of `z_q`, bit for bit, with the gradient of `z_e` (van den Oord et al. 2017, section 3.2)."
     return z_q.detach() + (z_e - z_e.detach())
 
@@ -68,9 +66,7 @@ class Quantized(NamedTuple):
     losses: dict           # name -> scalar, already weighted
     stats: dict            # usage (share of codes in this batch) and perplexity, 0-dim
 
-def usage_stats(indices: torch.Tensor,  # (n,) in 0..n_codes-1
-                real: torch.Tensor,     # (n,) bool, False is ignored
-                n_codes: int) -> dict:
+def usage_stats(indices: torch.Tensor, real: torch.Tensor, n_codes: int) -> dict:  # (n,) int64, (n,) bool
     "Usage and perplexity of the indices that count, as 0-dim tensors on their device."
     counts = torch.zeros(n_codes, device=indices.device).index_add_(0, indices, real.float())
     return {"usage": (counts > 0).float().mean(), "perplexity": torch.special.entr(counts / counts.sum().clamp(min=1)).sum().exp()}
@@ -80,8 +76,7 @@ def squared_error(a, b, real):  # (n, d), (n, d), (n,) -> ()
     return (F.mse_loss(a, b, reduction="none").mean(1) * real).sum() / real.sum().clamp(min=1)
 
 @torch.no_grad()
-def codebook_report(indices: torch.Tensor,  # (...) over a whole set; -1 is ignored
-                    n_codes: int) -> dict:
+def codebook_report(indices: torch.Tensor, n_codes: int) -> dict:  # (...) over a whole set; -1 is ignored
     "Codes used and dead, usage, perplexity and entropy in bits, as Python numbers."
     check_indices(indices, n_codes); flat = indices.flatten()
     stats = {name: value.item() for name, value in usage_stats(flat.clamp(min=0), flat >= 0, n_codes).items()}
@@ -124,9 +119,7 @@ class Quantizer(nn.Module):
         "Each kind's own: codes with their gradient, indices, weighted losses."
         raise NotImplementedError
 
-    def forward(self, z: torch.Tensor,                   # (..., d)
-                mask: torch.Tensor | None = None,        # (...) bool, True is real
-                ) -> Quantized:
+    def forward(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Quantized:  # (..., d), (...) bool, True is real
         "Quantize the real positions. On a CPU NaN raises ValueError; elsewhere it stays NaN, gets index -1 and touches no code."
         check_latents(z, self.dim, mask)
         rows = z.reshape(-1, self.dim).float()                                               # (n, d)
@@ -265,11 +258,8 @@ class EMAVectorQuantizer(VectorQuantizer):
         self.counts.copy_(torch.where(dead, share, self.counts))
 
 # %% ../nbs/04_quantizer.ipynb #6f491c3a
-def rotate_to(z_e: torch.Tensor,   # (..., d)
-              z_q: torch.Tensor,   # (..., d)
-              eps: float = 1e-6,   # a shorter vector has no direction: straight-through there
-              ) -> torch.Tensor:   # (..., d)
-    "The value of `z_q`; the gradient is turned and scaled as `z_e` is onto `z_q` (Fifty et al. 2025, section 4)."
+def rotate_to(z_e: torch.Tensor, z_q: torch.Tensor, eps: float = 1e-6) -> torch.Tensor:  # (..., d), (..., d) -> (..., d)
+    "The value of `z_q`; the gradient turned and scaled as `z_e` is onto it (Fifty et al. 2025, section 4); copied below length `eps`."
     e, q = z_e.detach(), z_q.detach()
     e_len, q_len = e.norm(dim=-1, keepdim=True), q.norm(dim=-1, keepdim=True)      # (..., 1)
     e_dir, q_dir = e / e_len.clamp(min=eps), q / q_len.clamp(min=eps)
@@ -321,10 +311,6 @@ class FSQ(Quantizer):
         return (indices[..., None] // self.place % self.levels - self.levels // 2) / (self.levels // 2)
 
 # %% ../nbs/04_quantizer.ipynb #ff2a1393
-def bit_entropy(logit: torch.Tensor) -> torch.Tensor:
-    "Nats of bits that are 1 with probability sigmoid(`logit`)."
-    return F.softplus(logit) - logit * logit.sigmoid()
-
 class LFQ(Quantizer):
     "Lookup-free quantization: one bit per channel, its sign, kept alive by an entropy loss (Yu et al. 2024, section 3.1)."
     def __init__(self, dim: int = 10, *,
@@ -342,7 +328,8 @@ class LFQ(Quantizer):
         corners = torch.arange(2 ** self.group, device=z.device)[:, None] // self.place[:self.group] % 2
         soft = (logit.view(len(z), -1, self.group) @ corners.float().T).softmax(-1)       # (n, groups, 2^g)
         weight = real / real.sum().clamp(min=1)
-        return weight @ bit_entropy(logit).sum(1), torch.special.entr((weight @ soft.flatten(1)).clamp(min=1e-9)).sum()
+        bits = F.softplus(logit) - logit * logit.sigmoid()                                # entropy of each soft bit, (n, d)
+        return weight @ bits.sum(1), torch.special.entr((weight @ soft.flatten(1)).clamp(min=1e-9)).sum()
 
     def quantize(self, z, real):
         "Signs, and the entropy and commitment losses."
