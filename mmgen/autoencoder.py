@@ -48,7 +48,8 @@ class AutoEncoderConfig:
     def __post_init__(self):
         _check_whole(**{name: getattr(self, name) for name in ("size", "channels", "width", "stages", "latent_dim")})
         f = 2 ** self.stages
-        if self.size % f: raise ValueError(f"size={self.size} with stages={self.stages}; expected a multiple of {f}, such as {-(-self.size // f) * f}")
+        if self.size % f:
+            raise ValueError(f"size={self.size} with stages={self.stages}; expected a multiple of {f}, such as {-(-self.size // f) * f}")
 
 # %% ../nbs/03_autoencoder.ipynb #a7e0999e
 def conv_encoder(config: AutoEncoderConfig,
@@ -90,10 +91,10 @@ class AutoEncoder(nn.Module, PyTorchModelHubMixin):
 
     def decode(self, z):   # (b, d) or (b, d, h / f, w / f) -> (b, c, h, w)
         "Images of latents. TypeError or ValueError if z is no tensor or has the wrong axes."
-        d, grid = self.config.latent_dim, self.config.grid
-        if not isinstance(z, torch.Tensor): raise TypeError(f"z is a {type(z).__name__}; expected a float tensor (b, {d}{', h, w' if grid else ''})")
-        if z.ndim != (4 if grid else 2) or z.shape[1] != d:
-            raise ValueError(f"z has shape {tuple(z.shape)}; expected (b, {d}{', h, w' if grid else ''})")
+        want = f"(b, {self.config.latent_dim}{', h, w' if self.config.grid else ''})"
+        if not isinstance(z, torch.Tensor): raise TypeError(f"z is a {type(z).__name__}; expected a float tensor {want}")
+        if z.ndim != (4 if self.config.grid else 2) or z.shape[1] != self.config.latent_dim:
+            raise ValueError(f"z has shape {tuple(z.shape)}; expected {want}")
         return self.decoder(z)
 
     def forward(self, x):  # (b, c, h, w) -> (b, c, h, w)
@@ -153,7 +154,8 @@ def gaussian_log_prob(x: torch.Tensor,    # (b, ...)
 # %% ../nbs/03_autoencoder.ipynb #58fafd21
 def _check_variance(variance):
     "Raise ValueError unless `variance` is a finite number above 0."
-    if not isinstance(variance, (int, float)) or not 0 < variance < math.inf: raise ValueError(f"variance={variance!r}; expected a number above 0")
+    if not isinstance(variance, (int, float)) or not 0 < variance < math.inf:
+        raise ValueError(f"variance={variance!r}; expected a number above 0")
 
 class Elbo(NamedTuple):
     "What `elbo` returns, per image in nats."
@@ -181,7 +183,7 @@ def bits_per_dim(log_px: torch.Tensor,  # nats per image
 @dataclass(frozen=True)
 class VAEConfig(AutoEncoderConfig):
     "Shape of a VAE and the variance of its decoder."
-    variance: float = .3   # per pixel in [-1, 1]: larger buys fewer bits and more blur
+    variance: float = 1.   # per pixel in [-1, 1]; 1 is the plain sum of squares. Smaller: more bits, finer detail, rougher draws
 
     def __post_init__(self):
         super().__post_init__()
