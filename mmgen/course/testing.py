@@ -34,6 +34,7 @@ def notebook_tests(root) -> int:
         folder = Path(folder)
         smoke_copies(root, folder)
         env = dict(os.environ, HF_HUB_OFFLINE="1", MMGEN_HOME=str(folder / "home"), MPLBACKEND="agg")
+        env.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))    # two notebooks at once
         names = [p.stem for p in repo.notebooks(root)]
         print(f"the own tests of {len(names)} notebooks, with nbdev-test", flush=True)
         tool = shutil.which("nbdev-test", path=str(Path(sys.executable).parent))
