@@ -105,6 +105,7 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")
     try: return args.run(args) or 0
     except KeyboardInterrupt: return 130
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()); return 141   # piped into `head`
     except Exception as e:
         if type(e).__name__ != "CourseError": raise
         print(f"mmgen {args.command}: {e}", file=sys.stderr); return 2
