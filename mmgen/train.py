@@ -209,10 +209,13 @@ def _sync_folder(folder):
 
 # %% ../nbs/02_training.ipynb #ed77bef3
 def _pack(tensors, meta):
-    "The bytes of the file. Its sha256 is taken with the digest's own 64 characters as zeros, then written over them."
+    "The bytes of the file, equal for equal contents. Its sha256 is taken with its own 64 characters as zeros, then written over them."
     from safetensors.torch import save
     text = json.dumps({"format": _FORMAT, "mmgen": mmgen.__version__, **meta})
-    blob = bytearray(save(_plain(tensors), metadata={"mmgen": text, "sha256": _ZEROS.decode()}))
+    packed = save(_plain(tensors), metadata={"mmgen": text, "sha256": _ZEROS.decode()})
+    header = json.dumps(_header(packed), sort_keys=True, separators=(",", ":")).encode()   # the library's own order varies
+    header += b" " * (-len(header) % 8)
+    blob = bytearray(len(header).to_bytes(8, "little") + header + packed[8 + int.from_bytes(packed[:8], "little"):])
     at = blob.index(b'"sha256":"' + _ZEROS) + 10
     blob[at:at + 64] = hashlib.sha256(blob).hexdigest().encode()
     return blob
@@ -239,7 +242,7 @@ def read_tensors(path):
     try: blob = Path(path).read_bytes()
     except OSError as e: raise CheckpointError(f"cannot read {path}: {e.strerror or e}") from e
     meta = _checked_meta(f"{path} ({len(blob):,} bytes)", blob)
-    try: return load(blob), json.loads(meta)
+    try: return dict(sorted(load(blob).items())), json.loads(meta)
     except (SafetensorError, ValueError, RuntimeError, KeyError) as e: raise CheckpointError(f"{path}: {e}. {_AGAIN}") from e
 
 # %% ../nbs/02_training.ipynb #515901e8
