@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+from mmgen.checkpoints import save_weights
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
 from mmgen.quantizer import codebook_report
-from mmgen.train import Batches, Recipe, fit, run, save_weights
-from mmgen.vqvae import VQVAE, VQVAEConfig, matrix_optimizers, reconstruct, vqvae_loss
+from mmgen.train import Batches, Recipe, fit, matrix_optimizers, run
+from mmgen.vqvae import VQVAE, VQVAEConfig, reconstruct, vqvae_loss
 
 HERE = Path(__file__).resolve().parent
 

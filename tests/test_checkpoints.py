@@ -18,22 +18,20 @@ import torch
 import train_jobs as jobs
 from torch import nn
 
-import mmgen.train as T
-from mmgen.train import (
-    Batches,
+import mmgen.checkpoints as C
+import mmgen.train
+from mmgen.checkpoints import (
     CheckpointError,
     FolderLock,
-    NonFiniteError,
-    Recipe,
     load_checkpoint,
     load_state,
     load_weights,
     read_tensors,
-    run,
     save_checkpoint,
     save_weights,
     write_tensors,
 )
+from mmgen.train import Batches, NonFiniteError, Recipe, run
 
 posix = pytest.mark.skipif(os.name == "nt", reason="kills and signals of POSIX")
 
@@ -73,10 +71,10 @@ def test_a_hundred_kills_while_saving_lose_nothing(tmp_path, spawn):
     rng, newest, cut, n = random.Random(0), 0, 0, 100
     for _ in range(n):
         process = spawn(jobs.save_for_ever, tmp_path, 250_000)
-        while (T._checkpoints(tmp_path) or [(0,)])[-1][0] <= newest: assert process.exitcode is None; time.sleep(.001)
+        while (C.checkpoints_in(tmp_path) or [(0,)])[-1][0] <= newest: assert process.exitcode is None; time.sleep(.001)
         time.sleep(rng.random() * .02); process.kill(); process.join()
         cut += any(tmp_path.glob(".step_*.tmp"))
-        found = T._checkpoints(tmp_path)
+        found = C.checkpoints_in(tmp_path)
         state = load_checkpoint(tmp_path, found[-1][0])   # the newest by name loads: no falling back
         assert state["step"] >= newest and (state["model"]["w"] == state["step"]).all() and state["step_again"] == state["step"]
         newest = state["step"]
@@ -145,7 +143,7 @@ def test_a_read_only_folder(tmp_path):
 
 def test_the_last_two_are_kept_and_one_is_refused(tmp_path):
     for s in (5, 100, 20, 30): save_checkpoint(tmp_path, s, {}, keep_last=2)
-    assert [s for s, _ in T._checkpoints(tmp_path)] == [20, 30, 100]   # nothing newer than the one just saved is touched
+    assert [s for s, _ in C.checkpoints_in(tmp_path)] == [20, 30, 100]   # nothing newer than the one just saved is touched
     for bad in (1, 0, -3, True, 2.5):
         with pytest.raises(ValueError, match="keep_last=.*expected at least 2"): save_checkpoint(tmp_path, 40, {}, keep_last=bad)
         with pytest.raises(ValueError, match="keep_last=.*expected at least 2"): jobs.states(tmp_path, keep_last=bad)
@@ -253,7 +251,7 @@ def test_a_malicious_pickle_never_runs(tmp_path):
     torch.save(Bomb(), tmp_path / "w.safetensors")
     with pytest.raises(CheckpointError, match="which may run code"): load_weights(tmp_path / "w.safetensors")
     assert not marker.exists()
-    source = Path(T.__file__).read_text()
+    source = Path(C.__file__).read_text() + Path(mmgen.train.__file__).read_text()
     assert not [w for w in ("torch.save", "torch.load", "import pickle", "weights_only", "allow_pickle") if w in source]
 
 
@@ -389,7 +387,7 @@ def test_a_file_without_optimizer_or_of_another_version_is_refused(tmp_path, mon
     with pytest.raises(ValueError, match="it has no optimizers, rng, setting. For its weights only: load_state"):
         next(jobs.states(tmp_path))
     load_state(jobs.model(), load_checkpoint(tmp_path)["model"])
-    monkeypatch.setattr(T, "_FORMAT", 0); monkeypatch.setattr(T.mmgen, "__version__", "0.0.9"); save_checkpoint(tmp_path, 6, {})
+    monkeypatch.setattr(C, "_FORMAT", 0); monkeypatch.setattr(mmgen, "__version__", "0.0.9"); save_checkpoint(tmp_path, 6, {})
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match=r"written by mmgen 0\.0\.9 in format 0; mmgen .* format 1"): next(jobs.states(tmp_path))
     save_weights(jobs.model(), tmp_path / "step_00000007.safetensors")

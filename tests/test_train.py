@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from mmgen.train import EMA, Batches, NonFiniteError, Recipe, fit, load_checkpoint, lr_factor, run
+from mmgen.checkpoints import load_checkpoint
+from mmgen.train import EMA, Batches, Muon, NonFiniteError, Recipe, fit, lr_factor, matrix_optimizers, orthogonal, run
 
 
 def linear(value=0.):
@@ -268,3 +269,27 @@ def test_importing_does_not_load_accelerate_or_touch_the_random_state():
 def test_progress_leaves_nothing_behind_and_plots_are_off_by_default(capfd):
     run(fit(linear(), mse, Batches(small_data(), 5), Recipe(steps=5), device="cpu"))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (2, 3, 5), (1, 4, 4), (3, 1, 6)])
+def test_orthogonal_steps(shape):
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    u, _, v = torch.linalg.svd(g, full_matrices=False)
+    flat = u.mT @ orthogonal(g, 8) @ v.mT
+    values = flat.diagonal(dim1=1, dim2=2)
+    assert_close(flat, torch.diag_embed(values), atol=1e-6, rtol=0)
+    assert values.min() > .6 and values.max() < 1.25
+    assert torch.equal(orthogonal(torch.zeros(shape)), torch.zeros(shape))
+
+
+def test_muon_takes_matrices_only_and_descends():
+    with pytest.raises(ValueError, match=r"matrices; got parameters of shape \[\(3,\)\]"): Muon([torch.nn.Parameter(torch.zeros(3))])
+    w, target = torch.nn.Parameter(torch.zeros(4, 6)), torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    opt = Muon([w], lr=.3)
+    for _ in range(60): opt.zero_grad(); (w - target).square().mean().backward(); opt.step()
+    assert (w - target).square().mean() < .1 * target.square().mean()
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(4, 6), torch.nn.LayerNorm(6))
+    muon, adam = matrix_optimizers(net.parameters())
+    held = [p for o in (muon, adam) for g in o.param_groups for p in g["params"]]
+    assert len(held) == len({id(p) for p in held}) == len(list(net.parameters()))
+    assert [tuple(p.shape) for p in muon.param_groups[0]["params"]] == [(6, 4)]

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from mmgen.checkpoints import CheckpointError, load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.quantizer import FSQ, LFQ, EMAVectorQuantizer, SimVQ, VectorQuantizer, codebook_report
-from mmgen.train import CheckpointError, Recipe, fit, load_weights, run
-from mmgen.vqvae import VQVAE, Muon, VQVAEConfig, matrix_optimizers, orthogonal, reconstruct, vqvae_loss
+from mmgen.train import Recipe, fit, matrix_optimizers, run
+from mmgen.vqvae import VQVAE, VQVAEConfig, reconstruct, vqvae_loss
 
 SMALL = VQVAEConfig(width=8, encoder_depth=1, decoder_depth=1, n_codes=16, dim=4)
 
@@ -132,28 +133,6 @@ def test_reconstruct_puts_the_mode_back(model):
     x_hat, codes = reconstruct(model.train(), x, batch_size=2)
     assert model.training and codes.shape == (5, 7, 7)
     assert_close(x_hat, model.eval()(x)[0].detach())
-
-
-@pytest.mark.parametrize("shape", [(1, 5, 3), (2, 3, 5), (1, 4, 4), (3, 1, 6)])
-def test_orthogonal_steps(shape):
-    g = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    u, _, v = torch.linalg.svd(g, full_matrices=False)
-    flat = u.mT @ orthogonal(g, 8) @ v.mT
-    values = flat.diagonal(dim1=1, dim2=2)
-    assert_close(flat, torch.diag_embed(values), atol=1e-6, rtol=0)
-    assert values.min() > .6 and values.max() < 1.25
-    assert torch.equal(orthogonal(torch.zeros(shape)), torch.zeros(shape))
-
-
-def test_muon_takes_matrices_only_and_descends():
-    with pytest.raises(ValueError, match=r"matrices; got parameters of shape \[\(3,\)\]"): Muon([torch.nn.Parameter(torch.zeros(3))])
-    w, target = torch.nn.Parameter(torch.zeros(4, 6)), torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
-    opt = Muon([w], lr=.3)
-    for _ in range(60): opt.zero_grad(); (w - target).square().mean().backward(); opt.step()
-    assert (w - target).square().mean() < .1 * target.square().mean()
-    muon, adam = matrix_optimizers(VQVAE(SMALL).parameters())
-    held = [p for o in (muon, adam) for g in o.param_groups for p in g["params"]]
-    assert len(held) == len({id(p) for p in held}) == len(list(VQVAE(SMALL).parameters()))
 
 
 def test_a_bad_pixel_stops_before_the_codebook_learns(model):

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmgen.train import Batches, FolderLock, Recipe, fit, load_checkpoint, save_checkpoint
+from mmgen.checkpoints import FolderLock, load_checkpoint, save_checkpoint
+from mmgen.train import Batches, Recipe, fit
 
 RECIPE = Recipe(steps=24, lr=1e-2, warmup=3, ema=.9, weight_decay=.1)
 
