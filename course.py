@@ -170,7 +170,8 @@ def explain(text):
         return f"The disk is full. Free about {NEEDS_GB[torch_build()]} GB and run this command again; it goes on where it stopped."
     if "certificate verify failed" in low:
         return "The network's certificate was not accepted. Set PIP_CERT to your organisation's certificate file and try again." + said
-    if any(sign in low for sign in NO_NETWORK) and not any(sign in low for sign in OTHER_FAILURES):
+    other = any(sign in low for sign in OTHER_FAILURES) and f"cannot install {TORCH}+cpu because" not in low   # that one: its index is away
+    if any(sign in low for sign in NO_NETWORK) and not other:
         where = f" (the CPU builds of PyTorch come from {CPU_BUILDS})" if f"{TORCH}+cpu" in text else ""
         return (f"The network did not answer. Set-up must download packages once{where}; afterwards the course runs offline.\n"
                 "Check the connection (behind a proxy set HTTPS_PROXY), then run this command again; what is installed stays." + said)

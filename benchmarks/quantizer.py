@@ -23,8 +23,9 @@ from mmgen.quantizer import EMAVectorQuantizer, nearest_code
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = [(8192, 64, 512), (8192, 64, 1024), (8192, 64, 4096), (8192, 256, 1024)]
-FULL = [(n, d, k) for n in (8192, 32768, 65536) for d in (64, 256) for k in (512, 1024, 4096, 16384)]
-PEER_LIMIT = 2 ** 29  # largest n * k for which the peer is run: its distances alone are then 2 GiB
+FULL = [(n, d, k) for n in (8192, 32768) for d in (64, 256) for k in (512, 1024, 4096, 16384) if (n, d, k) != (32768, 256, 16384)]
+FULL += [(65536, 64, 512), (65536, 64, 1024), (65536, 64, 16384)]
+PEER_LIMIT = 2 ** 29  # largest n * k for which the peer is run: its distances alone are then 2 GiB, and a step half a minute
 
 
 def build(who, d, codebook):
@@ -183,8 +184,8 @@ def main():
     rows = []
     for n, d, k in QUICK if a.quick else FULL:
         rows.append(measure(n, d, k, a.device, a.repeats)); print(rows[-1], flush=True)
-    run = dict(date=f"{datetime.date.today()}", machine=machine(a.device), repeats=a.repeats, note=a.note and f"; {a.note}", rows=rows)
-    write(a.device, run)
+        run = dict(date=f"{datetime.date.today()}", machine=machine(a.device), repeats=a.repeats, note=a.note and f"; {a.note}", rows=rows)
+        write(a.device, run)                                           # after each, so that an interrupted run keeps what it has
 
 
 if __name__ == "__main__": main()

@@ -207,10 +207,12 @@ def fit(model, loss_fn, batches, recipe, *, device="auto", folder=None, save_eve
         validate=None, validate_every=None, patience=None, optimizer=None, config=None, progress=True):
     """Train `model` in place; a generator that yields a `State` after every optimizer step.
 
-    `loss_fn(model, batch)` returns a scalar tensor, or (that, dict of tensors to log). `batches` is a `Batches`, or an iterable to repeat.
+    `loss_fn(model, batch)` returns a scalar tensor, or (that, dict of tensors to log); a list of such functions takes turns at every step,
+    each with its own optimizer (two players of a GAN). `batches` is a `Batches`, or an iterable to repeat.
     `folder`: save there every `save_every` steps, every ten minutes and at the end, and go on from the newest file found there.
     `validate(model)` returns a number, lower is better, every `validate_every` steps (default: 20 times in all); after `patience` of
-    them without a better one the run ends and the best weights come back. `optimizer(params)` returns one Optimizer or several.
+    them without a better one the run ends and the best weights come back. `optimizer(params)` returns one Optimizer or several; with
+    several losses a list with an entry for each of them.
     Raises NonFiniteError before a step with a bad loss or gradient, ValueError for arguments that cannot work."""
     options = SimpleNamespace(folder=folder and Path(folder), save_every=save_every, keep_last=keep_last, resume=resume, validate=validate,
                               validate_every=validate_every or max(1, getattr(recipe, "steps", 1) // 20), patience=patience,
@@ -252,19 +254,20 @@ def _ended(job): return job.step >= job.recipe.steps or job.stopped
 def _due(job): return job.step % job.save_every == 0 or _ended(job) or time.monotonic() - job.saved_at > 600
 
 # %% ../nbs/02_training.ipynb #46ae9f83
-def _accelerator(device, precision):
+def _accelerator(device, precision, n_turns=1):
     "An Accelerator for this device and precision; an earlier one for others in this process, kept by the library, is let go."
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState, PartialState
     if precision == "fp16" and device.type != "cuda": raise ValueError(f"precision='fp16' needs CUDA, not {device}; use 'bf16' or 'no'")
     if PartialState._shared_state and PartialState().device.type != device.type: AcceleratorState._reset_state(True)
     elif AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=precision, cpu=device.type == "cpu", device_placement=False)
+    uneven = DistributedDataParallelKwargs(find_unused_parameters=n_turns > 1)   # a turn leaves the other player's weights alone
+    return Accelerator(mixed_precision=precision, cpu=device.type == "cpu", device_placement=False, kwargs_handlers=[uneven])
 
 class _Loss(nn.Module):
-    "Model and loss as one module."
-    def __init__(self, model, loss_fn): super().__init__(); self.model, self.loss_fn = model, loss_fn
-    def forward(self, batch): return self.loss_fn(self.model, batch)
+    "Model and losses as one module."
+    def __init__(self, model, loss_fns): super().__init__(); self.model, self.loss_fns = model, loss_fns
+    def forward(self, batch, turn): return self.loss_fns[turn](self.model, batch)
 
 def _adamw(params, recipe):
     "AdamW (Loshchilov & Hutter 2019) with weight decay on matrices and kernels only."
@@ -277,16 +280,20 @@ def _adamw(params, recipe):
 def _start(model, loss_fn, batches, recipe, device, optimizer, options):
     "Everything a run holds, in one namespace."
     device = get_device(device) if isinstance(device, str) else torch.device(device)
-    acc = _accelerator(device, recipe.precision)
+    fns = _as_list(loss_fn); acc = _accelerator(device, recipe.precision, len(fns))
     if acc.num_processes > 1 or device.index is None: device = acc.device
     params = [p for p in model.to(device).train().parameters() if p.requires_grad]
-    made = optimizer(params) if optimizer else _adamw(params, recipe)
-    opts = list(made) if isinstance(made, (list, tuple)) else [made]
+    made = _as_list(optimizer(params) if optimizer else _adamw(params, recipe))
+    players = [_as_list(player) for player in made] if len(fns) > 1 else [made]        # the optimizers of each turn
+    if len(players) != len(fns): raise ValueError(f"optimizer gave {len(players)} entries; expected one for each of {len(fns)} losses")
+    opts = list(chain.from_iterable(players))
     for group in chain.from_iterable(opt.param_groups for opt in opts): group["initial_lr"] = group["lr"]
-    return SimpleNamespace(acc=acc, device=device, model=model, recipe=recipe, batches=batches, params=params, opts=opts, **vars(options),
-                           loss=acc.prepare_model(_Loss(model, loss_fn)), ema=EMA(model, recipe.ema) if recipe.ema else None,
+    return SimpleNamespace(acc=acc, device=device, model=model, recipe=recipe, batches=batches, opts=opts, players=players, **vars(options),
+                           loss=acc.prepare_model(_Loss(model, fns)), ema=EMA(model, recipe.ema) if recipe.ema else None,
                            rng=fresh_rng(recipe.seed + acc.process_index, device), step=0, seconds=0., history=[], recent=deque(maxlen=50),
                            spikes=[], skipped=0, best=None, best_state=None, waited=0, stopped=False, saved=None)
+
+def _as_list(x): return list(x) if isinstance(x, (list, tuple)) else [x]
 
 def _stream(job):
     "The batches from the current step on; each process takes its share."
@@ -303,14 +310,12 @@ def _again_and_again(batches):
         for batch in batches: some = True; yield batch
 
 # %% ../nbs/02_training.ipynb #90ef0bb6
-def _gradients(job):
+def _gradients(job, turn):
     "Forward and backward over the batches of a step: (mean loss, mean logs) as tensors."
-    from accelerate.utils import send_to_device
-    n, total, sums, job.seen = job.recipe.accumulate, 0., {}, []
-    for i in range(n):
-        job.seen.append(batch := send_to_device(_next(job), job.device, non_blocking=True))
+    n, total, sums = len(job.seen), 0., {}
+    for i, batch in enumerate(job.seen):
         with job.acc.no_sync(job.loss) if i < n - 1 else nullcontext():   # processes exchange gradients once a step
-            out = job.loss(batch)
+            out = job.loss(batch, turn)
             loss, logs = out if isinstance(out, tuple) else (out, {})
             if not (isinstance(loss, torch.Tensor) and loss.numel() == 1): raise TypeError(_bad_loss(loss))
             job.acc.backward(loss.reshape(()) / n)
@@ -319,8 +324,9 @@ def _gradients(job):
     return total, sums
 
 def _next(job):
-    "The next batch; ValueError if there is none."
-    try: return next(job.stream)
+    "The next batch, on the device; ValueError if there is none."
+    from accelerate.utils import send_to_device
+    try: return send_to_device(next(job.stream), job.device, non_blocking=True)
     except StopIteration: raise ValueError(f"batches ended before step {job.step + 1}; expected an iterable that can be repeated") from None
 
 def _bad_loss(loss):
@@ -329,24 +335,30 @@ def _bad_loss(loss):
 
 # %% ../nbs/02_training.ipynb #e1418d0a
 def _update(job):
-    "One optimizer step; returns (loss, norm, logs) as floats. A bad step is refused and leaves no trace, in buffers either."
-    kept = [(b, b.clone()) for b in job.model.buffers()]
+    "One step: each loss in turn, on the same batches. Returns (loss, norm) of the first and the logs of all, as floats."
+    job.seen = [_next(job) for _ in range(job.recipe.accumulate)]
+    turns = [_turn(job, turn) for turn in range(len(job.players))]
+    if job.ema: job.ema.update(job.model, job.step)
+    return *turns[0][:2], {k: v for _, _, logs in turns for k, v in logs.items()}
+
+def _turn(job, turn):
+    "One loss and the step of its optimizers. A bad one is refused and leaves no trace, in buffers either."
+    kept, opts = [(b, b.clone()) for b in job.model.buffers()], job.players[turn]
     for opt in job.opts: opt.zero_grad(set_to_none=True)
-    loss, logs = _gradients(job)
-    for opt in job.opts if job.acc.scaler else (): job.acc.scaler.unscale_(opt)
-    grads = [p.grad for p in job.params if p.grad is not None]
+    loss, logs = _gradients(job, turn)
+    for opt in opts if job.acc.scaler else (): job.acc.scaler.unscale_(opt)
+    grads = [p.grad for opt in opts for group in opt.param_groups for p in group["params"] if p.grad is not None]
     if not grads: raise ValueError("no parameter has a gradient: does the loss depend on the model?")
     loss, norm, logs = _floats(job, loss, nn.utils.get_total_norm(grads), logs)
     if not math.isfinite(loss) or not (math.isfinite(norm) or _scaler_skips(job)): _refuse(job, loss, norm, kept)
     if job.recipe.clip and norm > job.recipe.clip: torch._foreach_mul_(grads, job.recipe.clip / norm)
-    _step(job)
-    if job.ema: job.ema.update(job.model, job.step)
+    _step(job, opts)
     return loss, norm, logs
 
-def _step(job):
-    "Every optimizer at this step's learning rate."
+def _step(job, opts):
+    "These optimizers at this step's learning rate."
     factor, scaler = lr_factor(job.recipe, job.step), job.acc.scaler
-    for opt in job.opts:
+    for opt in opts:
         for group in opt.param_groups: group["lr"] = group["initial_lr"] * factor
         scaler.step(opt) if scaler else opt.step()
     if scaler: scaler.update()
@@ -370,7 +382,7 @@ def _refuse(job, loss, norm, kept):
     first, n = job.step * job.recipe.accumulate, job.recipe.accumulate
     bad = (_first_bad(_named(job.seen[0] if n == 1 else job.seen, "batch")) or _first_bad(job.model.named_parameters())
            or _first_bad((f"gradient of {name}", p.grad) for name, p in job.model.named_parameters()) or "only the loss")
-    for p in job.params: p.grad = None
+    for p in job.model.parameters(): p.grad = None
     where = f"step {job.step + 1}, batch {first}" + (f" to {first + n - 1}" if n > 1 else "")
     raise NonFiniteError(f"{where}: loss {loss}, gradient norm {norm}. First bad tensor: {bad}. The step was not taken. {_safe(job)}")
 

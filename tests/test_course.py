@@ -59,6 +59,8 @@ def test_no_space(course):
 @pytest.mark.parametrize("text,words", [
     ("WARNING: Retrying ... NewConnectionError: [Errno -3] Temporary failure in name resolution\n"
      "ERROR: No matching distribution found for torch\n  raise ResolutionImpossible(causes)", "network did not answer"),
+    ("WARNING: NewConnectionError: no route\nERROR: Cannot install torch==2.13.0+cpu because these package versions have conflicting "
+     "dependencies.\nERROR: ResolutionImpossible: for help visit", "CPU builds of PyTorch come from"),
     ("WARNING: NewConnectionError: one index did not answer\nerror: subprocess-exited-with-error\nKeyError: 'x'", "Set-up stopped."),
     ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
     ("ERROR: No matching distribution found for torch==2.13.0", "There is no torch==2.13.0 for Python"),

@@ -293,3 +293,36 @@ def test_muon_takes_matrices_only_and_descends():
     held = [p for o in (muon, adam) for g in o.param_groups for p in g["params"]]
     assert len(held) == len({id(p) for p in held}) == len(list(net.parameters()))
     assert [tuple(p.shape) for p in muon.param_groups[0]["params"]] == [(6, 4)]
+
+
+class TwoPlayers(nn.Module):
+    "Two weights; each loss depends on both."
+    def __init__(self): super().__init__(); self.a, self.b = nn.Parameter(torch.tensor(1.)), nn.Parameter(torch.tensor(2.))
+
+
+def test_two_losses_take_turns_on_the_same_batch():
+    seen, net = [], TwoPlayers()
+    def first(m, batch): seen.append(("a", batch.item())); return (m.a * m.b - batch).square().sum()
+    def second(m, batch): seen.append(("b", batch.item())); return (m.a + m.b).square(), {"second": m.b}
+    players = lambda params: [torch.optim.SGD([net.a], .1), [torch.optim.SGD([net.b], .2)]]
+    recipe = Recipe(steps=2, lr=1., decay="none", clip=0.)
+    batches = [torch.tensor([5.]), torch.tensor([6.])]
+    state = run(fit(net, [first, second], batches, recipe, device="cpu", optimizer=players, progress=False))
+    a, b = 1., 2.
+    for batch in (5., 6.):
+        loss = (a * b - batch) ** 2
+        a -= .1 * 2 * (a * b - batch) * b                     # the first moves a alone,
+        logged = b; b -= .2 * 2 * (a + b)                     # the second b alone, and sees the new a
+    assert seen == [("a", 5.), ("b", 5.), ("a", 6.), ("b", 6.)]
+    assert net.a.item() == pytest.approx(a, rel=1e-5) and net.b.item() == pytest.approx(b, rel=1e-5)
+    assert state.loss == pytest.approx(loss, rel=1e-5) and state.logs["second"] == pytest.approx(logged, rel=1e-5)
+
+
+def test_a_bad_second_turn_is_refused_and_turns_need_their_optimizers():
+    net = TwoPlayers(); losses = [lambda m, x: m.a * x.sum(), lambda m, x: m.b * math.nan]
+    players = lambda params: [torch.optim.SGD([net.a], .1), torch.optim.SGD([net.b], .1)]
+    with pytest.raises(NonFiniteError, match="step 1, batch 0"):
+        run(fit(net, losses, [torch.ones(1)], Recipe(steps=3), device="cpu", optimizer=players, progress=False))
+    assert net.b.item() == 2.
+    with pytest.raises(ValueError, match="optimizer gave 1 entries; expected one for each of 2 losses"):
+        run(fit(net, losses, [torch.ones(1)], Recipe(steps=3), device="cpu", progress=False))
