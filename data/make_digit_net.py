@@ -47,7 +47,7 @@ def train(config, seed, steps, batch_size):
     "The trained net and the seconds that it took."
     seed_everything(seed)
     data = Batches(DigitImages("train").tensors(), batch_size, seed=seed, transform=distort)
-    recipe = Recipe(steps=steps, lr=4e-3, warmup=100, weight_decay=.02, precision="bf16", ema=.995, seed=seed)
+    recipe = Recipe(steps=steps, lr=4e-3, warmup=100, weight_decay=.02, ema=.995, seed=seed)
     adam = lambda params: torch.optim.AdamW(params, 4e-3, weight_decay=.02)
     with Stopwatch() as watch: state = run(fit(DigitNet(config), loss_fn, data, recipe, device="cpu", optimizer=adam))
     return settle(state.ema), watch
@@ -77,7 +77,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("role", choices=ROLES)
     ap.add_argument("--seed", type=int)
-    ap.add_argument("--steps", type=int, default=4300)
+    ap.add_argument("--steps", type=int, default=3600)
     ap.add_argument("--batch-size", type=int, default=64)
     ap.add_argument("--out", type=Path)
     a = ap.parse_args()
