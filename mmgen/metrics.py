@@ -154,7 +154,7 @@ def perceptual_distance(x: torch.Tensor, y: torch.Tensor,
 def gaussian(features: torch.Tensor) -> tuple:  # (n, d) -> (d,), (d, d) float64
     "Mean and unbiased covariance of features, in float64. ValueError for fewer than two rows."
     f = _rows("features", features, 2).detach().cpu().double()
-    return f.mean(0), f.T.cov()
+    return f.mean(0), torch.atleast_2d(f.T.cov())
 
 def frechet(mean1, cov1, mean2, cov2) -> float:
     "Squared Frechet distance of two Gaussians (Dowson and Landau 1982): a sum of squares, so never negative, and any rank will do."
@@ -163,7 +163,7 @@ def frechet(mean1, cov1, mean2, cov2) -> float:
     return ((mean1 - mean2).square().sum() + (root1 - root2 @ u @ vh).square().sum()).item()
 
 def _root(cov):
-    "Symmetric square root of a covariance; eigenvalues below 0 are rounding."
+    "Symmetric square root of a covariance (d, d); eigenvalues below 0 are rounding."
     values, vectors = torch.linalg.eigh(cov.double())
     return vectors * values.clamp(min=0).sqrt() @ vectors.T
 

@@ -45,7 +45,8 @@ def frechet(mean1, cov1, mean2, cov2):
     def check(t, frechet):
         f64 = torch.float64
         zero, one = torch.zeros(3, dtype=f64), torch.eye(3, dtype=f64)
-        t.near("moving the mean costs the squared length of the move", t.call(frechet, zero, one, zero + torch.tensor([1., 2., 2.]), one), 9., 1e-6,
+        t.near("moving the mean costs the squared length of the move",
+               t.call(frechet, zero, one, zero + torch.tensor([1., 2., 2.]), one), 9., 1e-6,
                given="equal covariances, means (0, 0, 0) and (1, 2, 2)", because="squared, and summed over the features")
         t.near("spread counts by standard deviations", t.call(frechet, zero, one, zero, 4 * one), 3., 1e-6,
                given="covariances I and 4 I in 3 dimensions", because="tr(1 + 4 - 2 * 2) is 1 for each feature")
@@ -55,7 +56,8 @@ def frechet(mean1, cov1, mean2, cov2):
         shift = torch.tensor([.3, -.5], dtype=f64)
         want = .34 + (a.trace() + b.trace()).item() - 2 * trace
         t.near("the root is a matrix root of the product", t.call(frechet, shift, a, 0 * shift, b), want, 1e-6,
-               given="two covariances 2 x 2 that do not commute", because="roots of single entries, or a product of two roots, are something else")
+               given="two covariances 2 x 2 that do not commute",
+               because="roots of single entries, or a product of two roots, are something else")
         t.near("order makes no difference", t.call(frechet, 0 * shift, b, shift, a), want, 1e-6)
 
     @wrong("squared length of the move")
@@ -63,7 +65,8 @@ def frechet(mean1, cov1, mean2, cov2):
         return ((mean1 - mean2).norm() + cov1.trace() + cov2.trace() - 2 * torch.linalg.eigvals(cov1 @ cov2).sqrt().real.sum()).item()
     @wrong("squared length of the move")
     def mean_over_features(mean1, cov1, mean2, cov2):
-        return ((mean1 - mean2).square().mean() + cov1.trace() + cov2.trace() - 2 * torch.linalg.eigvals(cov1 @ cov2).sqrt().real.sum()).item()
+        root = torch.linalg.eigvals(cov1 @ cov2).sqrt().real.sum()
+        return ((mean1 - mean2).square().mean() + cov1.trace() + cov2.trace() - 2 * root).item()
     @wrong("spread counts by standard deviations")
     def covariances_compared(mean1, cov1, mean2, cov2): return ((mean1 - mean2).square().sum() + (cov1 - cov2).square().sum()).item()
     @wrong("squared length of the move")
@@ -85,7 +88,8 @@ class Bytes(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 2, 5, 5
     covers = ("S4-F9",)
-    task = ("`psnr_bytes(x, y)` should return the PSNR in decibels of two uint8 images `(h, w)`, from their mean squared error. It was copied "
+    task = ("`psnr_bytes(x, y)` should return the PSNR in decibels of two uint8 images `(h, w)`, from their mean squared error. It was "
+            "copied "
             "from code for floats in [0, 1]. Repair it.")
     starter = """
 def psnr_bytes(x, y):
@@ -105,14 +109,16 @@ def psnr_bytes(x, y):
         dark = torch.full((3, 4), 10, dtype=torch.uint8)
         t.near("a difference of one in every pixel", t.call(psnr_bytes, dark + 1, dark), 48.1308, 1e-3, given="uint8 images 11 and 10",
                because="20 log10(255 / 1): the peak of a byte is 255")
-        t.near("it does not matter which one is brighter", t.call(psnr_bytes, dark, dark + 1), 48.1308, 1e-3, given="uint8 images 10 and 11",
+        t.near("it does not matter which one is brighter", t.call(psnr_bytes, dark, dark + 1), 48.1308, 1e-3,
+               given="uint8 images 10 and 11",
                because="10 - 11 wraps around to 255 in uint8: convert before you subtract")
         far = torch.full((3, 4), 210, dtype=torch.uint8)
         t.near("large differences are squared without wrapping", t.call(psnr_bytes, far, dark), 20 * math.log10(255 / 200), 1e-3,
                given="uint8 images 210 and 10", because="200 squared does not fit in a byte: 40000 became 64")
         x, y = t.randint(0, 256, (5, 7)), t.randint(0, 256, (5, 7))
         squares = [(p - q)**2 for p, q in zip(x.flatten().tolist(), y.flatten().tolist())]
-        t.near("the mean is over all pixels", t.call(psnr_bytes, x.to(torch.uint8), y.to(torch.uint8)), 10 * math.log10(255**2 * 35 / sum(squares)), 1e-3,
+        t.near("the mean is over all pixels", t.call(psnr_bytes, x.to(torch.uint8), y.to(torch.uint8)),
+               10 * math.log10(255**2 * 35 / sum(squares)), 1e-3,
                given="random bytes, 5 x 7", because="mean of squares first, one logarithm afterwards")
 
     @wrong("which one is brighter")
@@ -163,13 +169,17 @@ def ssim_window(x, y, w, data_range):
         vx = .1 * .41**2 + .2 * .11**2 + .4 * .39**2 + .3 * .31**2
         vy = .1 * .17**2 + .2 * .17**2 + .4 * .03**2 + .3 * .13**2
         cov = .1 * .41 * .17 + .2 * .11 * .17 + .4 * .39 * .03 - .3 * .31 * .13
-        want = lambda r: (2 * mx * my + (.01 * r)**2) * (2 * cov + (.03 * r)**2) / ((mx**2 + my**2 + (.01 * r)**2) * (vx + vy + (.03 * r)**2))
-        t.near("weighted means and variances", t.call(ssim_window, x, y, w, 1.), want(1.), 1e-9, given="four pixels with weights .1 .2 .4 .3",
+        def want(r):
+            c1, c2 = (.01 * r)**2, (.03 * r)**2
+            return (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+        t.near("weighted means and variances", t.call(ssim_window, x, y, w, 1.), want(1.), 1e-9,
+               given="four pixels with weights .1 .2 .4 .3",
                because="each pixel counts by its weight, and nothing is divided by n - 1")
         t.near("the constants grow with the range", t.call(ssim_window, x, y, w, 10.), want(10.), 1e-9, given="data_range 10",
                because="c1 = (0.01 R)**2 and c2 = (0.03 R)**2")
         flat = torch.full((4,), .5, dtype=f64)
-        t.near("a flat window has no spread and still a score", t.call(ssim_window, flat, flat + .1, w, 1.), (.6 + 1e-4) / (.61 + 1e-4), 1e-9,
+        t.near("a flat window has no spread and still a score", t.call(ssim_window, flat, flat + .1, w, 1.), (.6 + 1e-4) / (.61 + 1e-4),
+               1e-9,
                given="all .5 against all .6", because="without c2 this is 0 / 0")
 
     @wrong("weighted means and variances")
@@ -202,7 +212,8 @@ class Kid(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 3, 4, 7
     covers = ("S4-Q4",)
-    task = ("`kid(x, y)` should be the unbiased squared MMD of features `(m, d)` and `(n, d)` with the kernel (x·y / d + 1)³. As written it is "
+    task = ("`kid(x, y)` should be the unbiased squared MMD of features `(m, d)` and `(n, d)` with the kernel (x·y / d + 1)³. As "
+            "written it is "
             "above zero even for two samples of one source. Repair it; m and n may differ.")
     starter = """
 def kid(x, y):
@@ -210,7 +221,8 @@ def kid(x, y):
     return (kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()).item()
 """
     bug = "an image is not compared with itself"
-    hints = ("Which entries of kernel(x, x) compare an image with itself?", "Drop the diagonal, and divide by the number of pairs that are left.",
+    hints = ("Which entries of kernel(x, x) compare an image with itself?",
+             "Drop the diagonal, and divide by the number of pairs that are left.",
              "(k.sum() - k.diagonal().sum()) / (m * (m - 1))")
 
     def reference(x, y):
@@ -276,14 +288,16 @@ class PrecisionRecall(Exercise):
     id = "metrics.precision_recall"
     difficulty, importance, minutes = 3, 4, 10
     covers = ("S4-Q4",)
-    task = ("Return `(precision, recall)` as numbers. A point lies in the reach of a set if its distance to some member is at most that member's "
+    task = ("Return `(precision, recall)` as numbers. A point lies in the reach of a set if its distance to some member is at most that "
+            "member's "
             "distance to its `k`-th nearest other member. Precision: share of `fake` `(m, d)` in the reach of `real` `(n, d)`; recall: "
             "share of `real` in the reach of `fake`.")
     starter = """
 def precision_recall(real, fake, k):
     ...
 """
-    hints = ("One function does both, with the sets exchanged.", "In torch.cdist(x, x) the nearest neighbour of each point is the point itself.",
+    hints = ("One function does both, with the sets exchanged.",
+             "In torch.cdist(x, x) the nearest neighbour of each point is the point itself.",
              "reach = torch.cdist(x, x).kthvalue(k + 1, 1).values; (torch.cdist(dots, x) <= reach).any(1)")
 
     def reference(real, fake, k):
@@ -323,7 +337,8 @@ def precision_recall(real, fake, k):
             dots, x = dots.tolist(), x.tolist()
             reach = [sorted(dist(p, q) for j, q in enumerate(x) if j != i)[2] for i, p in enumerate(x)]
             return sum(any(dist(p, q) <= r + 1e-9 for q, r in zip(x, reach)) for p in dots) / len(dots)
-        t.equal("the same as a loop over pairs", tuple(float(v) for v in t.call(precision_recall, a, b, 3)), (loop(b, a), loop(a, b)), atol=1e-6,
+        t.equal("the same as a loop over pairs", tuple(float(v) for v in t.call(precision_recall, a, b, 3)), (loop(b, a), loop(a, b)),
+                atol=1e-6,
                 given="12 and 15 points in 3 dimensions, k = 3")
 
     @wrong("precision, k = 1")
@@ -354,8 +369,10 @@ class Fid(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 3, 5, 8
     covers = ("S4-Q4", "M33")
-    task = ("`fid(a, b)` should be the Fréchet distance of two sets of features, float32 `(n, d)` and `(m, d)`, with unbiased covariances. It takes "
-            "second moments for covariances and stops where a covariance lacks full rank. Repair both; the result is a float, never below 0.")
+    task = ("`fid(a, b)` should be the Fréchet distance of two sets of features, float32 `(n, d)` and `(m, d)`, with unbiased "
+            "covariances. It takes "
+            "second moments for covariances and stops where a covariance lacks full rank. Repair both; the result is a float, never "
+            "below 0.")
     starter = """
 def fid(a, b):
     a, b = a.double(), b.double()
@@ -391,7 +408,8 @@ def fid(a, b):
             m = cov(a) @ cov(b)
             root = (m.trace() + 2 * torch.linalg.det(m).sqrt()).sqrt()
             return ((a.double().mean(0) - b.double().mean(0)).square().sum() + cov(a).trace() + cov(b).trace() - 2 * root).item()
-        t.near("moving both sets changes nothing", t.call(fid, a + 5, b + 5), exact(a, b), 1e-4, given="both sets moved by 5 in each feature",
+        t.near("moving both sets changes nothing", t.call(fid, a + 5, b + 5), exact(a, b), 1e-4,
+               given="both sets moved by 5 in each feature",
                because="second moments contain the mean; a covariance is centred, and unbiased divides by n - 1")
         t.near("equal to the formula for two features", t.call(fid, a, b), exact(a, b), 1e-4, given="30 and 20 rows",
                because="squared distance of means, plus traces, minus twice the trace of the matrix root")
@@ -461,7 +479,8 @@ def inception_score(p):
                because="no image differs from the mean: KL is 0 and exp(0) is 1")
         sure = torch.full((6, 3), 1e-6) + torch.eye(3).repeat(2, 1) * (1 - 3e-6)
         t.near("three pictures, repeated, reach the greatest score of three classes", t.call(inception_score, sure), 3., 1e-3,
-               given="six images, each surely one of three classes", because="natural logarithm and exp go together; the score looks at no real image")
+               given="six images, each surely one of three classes",
+               because="natural logarithm and exp go together; the score looks at no real image")
         p = torch.tensor([[.5, .3, .2], [.1, .8, .1], [.25, .25, .5], [.6, .2, .2]])
         rows = p.double().tolist()
         q = [sum(r[c] for r in rows) / 4 for c in range(3)]
@@ -491,7 +510,8 @@ class EqualSizes(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 2, 5, 6
     covers = ("S4-Q4", "S4-F20")
-    task = ("`compare(models, real, distance)` gets a dict of name -> features, with different numbers of rows, features of real images, and a "
+    task = ("`compare(models, real, distance)` gets a dict of name -> features, with different numbers of rows, features of real "
+            "images, and a "
             "`distance(a, b)` that falls with the number of rows. Return a dict of name -> distance at the largest size n that all can "
             "give, plus the key \"floor\": real against other real, at n too. No row may be used twice.")
     starter = """
@@ -525,26 +545,34 @@ def compare(models, real, distance):
             def distance(a, b, seen=seen): seen.append((a.clone(), b.clone())); return float(len(seen))
             got = t.call(compare, models, real, distance)
             given = f"models of {sizes[0]} and {sizes[1]} rows, {n_real} real rows"
-            t.true("a dict with every model and the floor", isinstance(got, dict) and set(got) == {"m0", "m1", "floor"}, got, "m0, m1, floor", given)
+            t.true("a dict with every model and the floor", isinstance(got, dict) and set(got) == {"m0", "m1", "floor"}, got,
+                   "m0, m1, floor", given)
             used = [(len(a), len(b)) for a, b in seen]
-            t.true("every distance is taken at one size", all(u == used[0] and u[0] == u[1] for u in used), used, f"{n} rows on both sides", given,
+            t.true("every distance is taken at one size", all(u == used[0] and u[0] == u[1] for u in used), used,
+                   f"{n} rows on both sides", given,
                    because="the distance falls with n: whoever brings more images wins")
             t.true("the largest size that all can give", used[0] == (n, n), used, f"{n} rows", given,
                    because="the floor takes n rows more from real, so n is at most half of it")
-            owner = {name: next((k for k, (a, b) in enumerate(seen, 1) if a.min() >= 100 * (i + 1) and a.max() < 100 * (i + 1) + 50), None)
-                     for i, name in enumerate(models)}
-            floor = next((k for k, (a, b) in enumerate(seen, 1) if a.max() < 50 and b.max() < 50), None)
-            t.true("the floor compares real with other real", floor is not None and not set(seen[floor - 1][0].flatten().tolist())
-                   & set(seen[floor - 1][1].flatten().tolist()), "none, or rows used twice", "two sets without a common row", given,
+            kind = lambda x: "real" if x.max() < 50 else f"m{int(x.min() // 100) - 1}"
+            calls = {frozenset((kind(a), kind(b))): (k, a, b) for k, (a, b) in enumerate(seen, 1)}
+            k_floor, a, b = calls.get(frozenset(["real"]), (0, real, real))
+            t.true("the floor compares real with other real", k_floor and not set(a.flatten().tolist()) & set(b.flatten().tolist()),
+                   "none, or rows used twice", "two sets without a common row", given,
                    because="a set against itself is 0 at any size and says nothing")
-            t.true("every model is compared with the same real rows", all(owner[m] and torch.equal(seen[owner[m] - 1][1], seen[floor - 1][1])
-                   or owner[m] and torch.equal(seen[owner[m] - 1][1], seen[floor - 1][0]) for m in owner), "different ones", "one reference", given)
-            t.true("each value under its own name", got == {**{m: float(k) for m, k in owner.items()}, "floor": float(floor)}, got, given=given)
+            t.true("each model is compared with real", all(frozenset((m, "real")) in calls for m in models), [set(c) for c in calls],
+                   "m0 with real, m1 with real", given)
+            against = [x for c, (_, *pair) in calls.items() if len(c) == 2 for x in pair if kind(x) == "real"]
+            t.true("every model is compared with the same real rows", all(torch.equal(x, against[0]) for x in against)
+                   and (torch.equal(against[0], a) or torch.equal(against[0], b)), "different ones", "one reference, the floor's too",
+                   given)
+            want = {m: float(calls[frozenset((m, "real"))][0]) for m in models} | {"floor": float(k_floor)}
+            t.true("each value under its own name", got == want, got, want, given=given)
 
     @wrong("every distance is taken at one size")
     def models_only(models, real, distance):
         n = min(len(f) for f in models.values())
-        return {name: distance(f[:n], real) for name, f in models.items()} | {"floor": distance(real[:len(real) // 2], real[len(real) // 2:])}
+        half = len(real) // 2
+        return {name: distance(f[:n], real) for name, f in models.items()} | {"floor": distance(real[:half], real[half:])}
     @wrong("the floor compares real with other real")
     def floor_is_zero(models, real, distance):
         n = min(len(real) // 2, *(len(f) for f in models.values()))
@@ -557,6 +585,15 @@ def compare(models, real, distance):
     def too_few(models, real, distance):
         n = min(len(real) // 2, *(len(f) for f in models.values())) // 2
         return {name: distance(f[:n], real[:n]) for name, f in models.items()} | {"floor": distance(real[n:2 * n], real[:n])}
+    @wrong("every model is compared with the same real rows")
+    def a_new_reference_each(models, real, distance):
+        n = min(len(real) // 2, *(len(f) for f in models.values()))
+        return {name: distance(f[:n], real[i:n + i]) for i, (name, f) in enumerate(models.items())} | {"floor": distance(real[:n], real[-n:])}
+    @wrong("each value under its own name")
+    def names_mixed_up(models, real, distance):
+        n = min(len(real) // 2, *(len(f) for f in models.values()))
+        values = [distance(f[:n], real[:n]) for f in models.values()]
+        return dict(zip(models, values[::-1])) | {"floor": distance(real[n:2 * n], real[:n])}
     @wrong("a dict with every model and the floor")
     def no_floor(models, real, distance):
         n = min(len(real), *(len(f) for f in models.values()))
@@ -617,7 +654,8 @@ def interval(hits, n, z=1.96):
         s = (hits + 2) / (n + 4); half = z * math.sqrt(s * (1 - s) / (n + 4)); return s - half, s + half
     @wrong("the lower end")
     def not_divided(hits, n, z=1.96):
-        s = hits / n; half = z * math.sqrt(s * (1 - s) / n + z * z / (4 * n * n)); return s + z * z / (2 * n) - half, s + z * z / (2 * n) + half
+        low, high = Wilson.reference(hits, n, z)
+        return low * (1 + z * z / n), high * (1 + z * z / n)
     @wrong("the lower end")
     def z_is_fixed(hits, n, z=1.96): return Wilson.reference(hits, n, 1.645)
     @wrong("it returns (low, high)")
