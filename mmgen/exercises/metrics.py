@@ -588,7 +588,8 @@ def compare(models, real, distance):
     @wrong("every model is compared with the same real rows")
     def a_new_reference_each(models, real, distance):
         n = min(len(real) // 2, *(len(f) for f in models.values()))
-        return {name: distance(f[:n], real[i:n + i]) for i, (name, f) in enumerate(models.items())} | {"floor": distance(real[:n], real[-n:])}
+        table = {name: distance(f[:n], real[i:n + i]) for i, (name, f) in enumerate(models.items())}
+        return table | {"floor": distance(real[:n], real[-n:])}
     @wrong("each value under its own name")
     def names_mixed_up(models, real, distance):
         n = min(len(real) // 2, *(len(f) for f in models.values()))
@@ -667,13 +668,15 @@ class BitsPerByte(Exercise):
     id = "metrics.bits_per_byte"
     difficulty, importance, minutes = 3, 3, 7
     covers = ("S1-F9",)
-    task = ("A model gives `nats` `(b,)`, negative log densities of images `(c, h, w)` = `shape` whose pixels, bytes with uniform noise added, were scaled "
+    task = ("A model gives `nats` `(b,)`, negative log densities of images `(c, h, w)` = `shape` whose pixels, bytes with uniform noise "
+            "added, were scaled "
             "from a range of 256 to [-1, 1] (so by 2/256). Return the mean bits per dimension for the bytes.")
     starter = """
 def bits_per_byte(nats, shape):
     ...
 """
-    hints = ("Divide by the number of dimensions, and by ln 2.", "A density grows when its axis shrinks: per dimension by the factor 256 / 2.",
+    hints = ("Divide by the number of dimensions, and by ln 2.",
+             "A density grows when its axis shrinks: per dimension by the factor 256 / 2.",
              "nats.mean() / (c * h * w * math.log(2)) + math.log2(128)")
 
     def reference(nats, shape): return (nats.mean() / (math.prod(shape) * math.log(2)) + 7).item()
@@ -689,7 +692,8 @@ def bits_per_byte(nats, shape):
                given="density 1/2 everywhere on [-1, 1], images (3, 2, 4)",
                because="256 equal bytes are 8 bits: scaling by 128 costs log2(128) = 7 bits, added, for each dimension")
         half = torch.full((5,), 24 * math.log(1.))
-        t.near("twice the density is one bit less", t.call(bits_per_byte, half, shape), 7., 1e-4, given="density 1 on one half of the range")
+        t.near("twice the density is one bit less", t.call(bits_per_byte, half, shape), 7., 1e-4,
+               given="density 1 on one half of the range")
         t.near("the mean over images", t.call(bits_per_byte, torch.tensor([0., 24 * math.log(4.)]), shape), 8., 1e-4,
                given="two images, density 1 and 1/4 per dimension")
 
