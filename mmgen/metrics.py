@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .core import Stopwatch, check_images, data_path
+from .quantizer import nearest_code
 
 # %% ../nbs/06_metrics.ipynb #229a69e2
 def _pair(x, y):
@@ -44,7 +45,7 @@ def psnr(x: torch.Tensor, y: torch.Tensor,
 def ssim(x: torch.Tensor, y: torch.Tensor, data_range: float = 2., size: int = 11, sigma: float = 1.5) -> torch.Tensor:  # (b,) float64
     "Structural similarity of each image: Gaussian window, windows that fit whole (Wang et al. 2004, equation 13 and section III-C)."
     (x, y), c = _pair(x, y), x.shape[1]
-    if min(x.shape[2:]) < size: raise ValueError(f"images of {x.shape[2]} x {x.shape[3]} pixels; expected at least size={size} on each side")
+    if min(x.shape[2:]) < size: raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; expected at least size={size} on each side")
     line = torch.exp(-(torch.arange(size, device=x.device) - size // 2).double().square() / (2 * sigma**2))
     down = (line / line.sum()).view(1, 1, -1, 1).expand(c, -1, -1, -1)                    # (c, 1, size, 1)
     blur = lambda t: F.conv2d(F.conv2d(t, down, groups=c), down.mT, groups=c)             # weighted mean of each window
@@ -205,11 +206,10 @@ def inception_score(logits: torch.Tensor) -> float:  # (n, classes)
     log_p = logits.double().log_softmax(1)
     return (log_p.exp() * (log_p - log_p.exp().mean(0).log())).sum(1).mean().exp().item()
 
-def nearest_distance(x: torch.Tensor, memory: torch.Tensor, chunk: int = 5000) -> torch.Tensor:  # (n, ...), (m, ...) -> (n,)
-    "Distance of each image to the nearest one in `memory`, pixel by pixel: 0 for a copy."
-    flat, best = x.flatten(1), torch.full((len(x),), math.inf)
-    for part in memory.flatten(1).split(chunk): best = torch.minimum(best, torch.cdist(flat, part).amin(1))
-    return best
+def nearest_distance(x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:  # (n, ...), (m, ...) -> (n,)
+    "Distance of each image to the nearest one in `memory`, over all pixels: 0 for a copy."
+    flat, rows = x.flatten(1), memory.flatten(1)
+    return (flat - rows[nearest_code(flat, rows)]).norm(dim=1)
 
 # %% ../nbs/06_metrics.ipynb #689d9528
 def kernel_distance(a: torch.Tensor, b: torch.Tensor,
@@ -265,7 +265,8 @@ def binomial_interval(hits: int, n: int, level: float = .95) -> tuple:
 class BlindTrial:
     "Pairs of a real and a generated image, sides drawn by `seed`; `score` takes the sides held for real, and only then is the key used."
     def __init__(self, real: torch.Tensor, fake: torch.Tensor, n: int = 50, seed: int = 0):
-        if min(len(real), len(fake)) < n: raise ValueError(f"{len(real)} real and {len(fake)} generated images; expected at least n={n} of each")
+        have = f"{len(real)} real and {len(fake)} generated images"
+        if min(len(real), len(fake)) < n: raise ValueError(f"{have}; expected at least n={n} of each")
         rng = torch.Generator().manual_seed(seed)
         pick = lambda x: x[torch.randperm(len(x), generator=rng)[:n]]
         pairs, self._real_right = torch.stack([pick(real), pick(fake)], 1), torch.rand(n, generator=rng) < .5
@@ -390,7 +391,8 @@ def evaluate(generator,             # `generator(n, seed)` -> images, or (images
         rng, net = torch.Generator().manual_seed(seed), digit_net() if features is None else features
         real, real_labels = _images("reference", reference, 2 * n, rng)
         fake, labels = _generated("generator", generator, n, seed, rng)
-        if fake.min() >= 0 > real.min(): warnings.warn("generator: no value is below 0; are its images in [0, 1]? expected [-1, 1]", stacklevel=2)
+        if fake.min() >= 0 > real.min():
+            warnings.warn("generator: no value is below 0; are its images in [0, 1]? expected [-1, 1]", stacklevel=2)
         ceiling = independent_pixels(real[:n], n, seed) if ceiling is None else ceiling
         bad, bad_labels = _generated("ceiling", ceiling, n, seed, rng)
         a, b = _Set(real[:n], net, net, None), _Set(real[n:], net, net, None if real_labels is None else real_labels[n:])
