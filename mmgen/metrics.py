@@ -20,6 +20,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 
+from .checkpoints import load_weights
 from .core import Stopwatch, check_images, data_path
 from .quantizer import nearest_code
 
@@ -113,7 +114,10 @@ def digit_net(role: str = "judge",   # "judge" measures; "loss" is another net, 
               ) -> DigitNet:
     "A shipped DigitNet, frozen: `judge` for the figures of the course, `loss` for perceptual losses: nobody is examined by their tutor."
     if role not in ("judge", "loss"): raise ValueError(f"role={role!r}; expected 'judge' or 'loss'")
-    return DigitNet.from_pretrained(data_path("weights", "digit_net", role)).freeze()
+    weights = load_weights(data_path("weights", "digit_net", role, "model.safetensors"))                # its sha256 is checked
+    net = DigitNet(DigitNetConfig(**weights.config))
+    net.load_state_dict(weights.tensors)
+    return net.freeze()
 
 # %% ../nbs/06_metrics.ipynb #00eb53c0
 @torch.no_grad()
@@ -384,7 +388,7 @@ def evaluate(generator,             # `generator(n, seed)` -> images, or (images
              features=None,         # as in `embed`; None: the judge
              ceiling=None,          # negative control, given like `generator`; None: `independent_pixels` of the reference
              memory=None,           # training images, to look for copies; the control of that row is a copy, at distance 0
-             limit: float = .5,     # a row is ok below this gap: nearer to real than to the control
+             limit: float = .15,    # a row is ok below this gap: at most so far on the way from real to the control
              ) -> Report:
     "Judge a generator: each measure beside its floor (real against real) and its ceiling (a model that must fail), all at size n."
     with Stopwatch() as watch:
