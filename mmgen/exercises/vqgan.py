@@ -885,9 +885,9 @@ class Fresh(Exercise):
     id, kind = "vqgan.fresh", "bug"
     difficulty, importance, minutes = 2, 4, 7
     covers = ("S1-B2.1", "S1-B2.2", "S1-B2.3", "S1-B2.4", "S4-B2.2", "S4-B6.1")
-    task = ("It ran in the notebook where it was written; in a new session it does not. Make it need nothing but its arguments (torch, nn, F "
-            "and math are imported). `x` is `(b, n)`, `encoder` and `decoder` are functions, `codebook` is `(k, d)`. Return the loss, mean "
-            "squared error plus codebook term plus 0.25 times commitment, and the share of the k codes that are used.")
+    task = ("It ran in the notebook where it was written; in a new session it does not. Make it need nothing but its arguments (torch, nn, "
+            "F and math are imported). `x` is `(b, n)`, `encoder` and `decoder` are functions, `codebook` is `(k, d)`. Return the loss, "
+            "mean squared error plus codebook term plus 0.25 times commitment, and the share of the k codes that are used.")
     starter = """
 def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
     z_e = model_e(x)
@@ -988,8 +988,8 @@ class Noise(Exercise):
     difficulty, importance, minutes = 2, 3, 6
     covers = ("S4-B6.2", "S4-B6.5", "S4-B6.7", "S4-C3")
     task = ("The loop of a plain GAN, as a baseline. `batches` yields real images on the CPU. For each: `critic_step(x, z)`, then "
-            "`generator_step(z)`; x on `device`, and for each of the two a new standard normal z `(b, d)` on `device`, one row per image of "
-            "this batch. Return the number of real images seen. As written it stops at once; drawing z above the loop hides the fault.")
+            "`generator_step(z)`; x on `device`, and for each of the two a new standard normal z `(b, d)` on `device`, one row per image "
+            "of this batch. Return the number of real images seen. As written it stops at once; drawing z above the loop hides the fault.")
     starter = """
 def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
     seen = 0
@@ -1016,12 +1016,9 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
         return seen
 
     def another(batches, d, device, critic_step, generator_step):
-        seen = [0]
-        for x in batches:
-            draw = lambda n=len(x): torch.empty(n, d).normal_().to(device)
-            for step in (lambda: critic_step(x.to(device), draw()), lambda: generator_step(draw())): step()
-            seen.append(seen[-1] + len(x))
-        return seen[-1]
+        draw = lambda x: torch.empty(len(x), d).normal_().to(device)
+        def one(x): critic_step(x.to(device), draw(x)); generator_step(draw(x)); return len(x)
+        return sum(map(one, batches))
 
     def check(t, gan_epoch):
         data = [t.randn(b, 1, 4, 4) for b in (6, 6, 5)]
@@ -1032,7 +1029,8 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
             return got, calls
         got, calls = run("cpu")
         t.equal("critic and generator step in turn", [c[0] for c in calls], ["critic", "generator"] * 3, given="three batches")
-        t.true("the critic sees each batch of real images", all(torch.equal(c[1], x) for c, x in zip(calls[::2], data)), "others", "the batches")
+        shown = all(torch.equal(c[1], x) for c, x in zip(calls[::2], data))
+        t.true("the critic sees each batch of real images", shown, "others", "the batches in order")
         for (who, _, z), n in zip(calls, (6, 6, 6, 6, 5, 5)):
             t.shape("one row of noise for each image of this batch", z, (n, 50), given=f"batches of 6, 6 and 5; the {who}'s step",
                     because="the last batch may be short: use len(x)")
@@ -1045,8 +1043,8 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
                "mean 0, std 1", given=f"{z.numel()} numbers")
         t.equal("it counts the real images", got, 17, given="6 + 6 + 5")
         _, calls = run("meta")                              # a device without memory: shows a mix-up on any machine
-        t.equal("the real images are on the device of the model", [c[1].device.type for c in calls[::2]], ["meta"] * 3, given="device 'meta'",
-                because="x.to(device); .to of a tensor returns a new one")
+        t.equal("the real images are on the device of the model", [c[1].device.type for c in calls[::2]], ["meta"] * 3,
+                given="device 'meta'", because="x.to(device); .to of a tensor returns a new one")
         t.equal("the noise is on the device of the model", [c[2].device.type for c in calls], ["meta"] * 6, given="device 'meta'")
 
     @wrong("no noise is used twice")
@@ -1095,3 +1093,226 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
         for x in batches: critic_step(x.to(device), draw(x))
         for x in batches: generator_step(draw(x))
         return sum(map(len, batches))
+
+
+class _Features(nn.Module):
+    "A feature network as a perceptual loss may be given: batch norm, dropout, two maps."
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.LeakyReLU(.3))
+        self.b = nn.Sequential(nn.Dropout(.5), nn.Conv2d(4, 5, 3, stride=2, padding=1))
+
+    def forward(self, x): h = self.a(x); return [h, self.b(h)]
+
+
+class Perceptual(Exercise):
+    "The judge who learns and forgets"
+    id, kind = "vqgan.perceptual", "bug"
+    difficulty, importance, minutes = 3, 5, 8
+    covers = ("S1-B2.14", "S4-B6.6", "S1-F17")
+    task = ("A perceptual loss over the maps that `features(images)` gives: for each map the vectors at all places are brought to length "
+            "1, and their squared distances averaged over batch and places; maps are added. The yardstick must not move: the same value in "
+            "training and evaluation, no gradient for its weights, no change of its statistics. x_hat does get a gradient, and `.double()` "
+            "or `.to()` reach all of it.")
+    starter = """
+class PerceptualLoss(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.features = features.eval()
+
+    def forward(self, x_hat, x):  # (b, 1, h, w) twice -> scalar
+        maps = zip(self.features(x_hat), self.features(x))
+        return sum((F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in maps)
+"""
+    bug = "the same value in training"
+    hints = ("The whole model is put into training mode with .train(). What does that do to the modules inside?",
+             "Keep the network in eval mode whatever its parents do, and freeze the weights: but do not cut the path to x_hat, as "
+             "no_grad would.",
+             "features.requires_grad_(False) in __init__; and def train(self, mode=True): super().train(mode); self.features.eval(); "
+             "return self")
+
+    class reference(nn.Module):
+        def __init__(self, features):
+            super().__init__()
+            self.features = features.eval().requires_grad_(False)
+
+        def train(self, mode=True): super().train(mode); self.features.eval(); return self
+
+        def forward(self, x_hat, x):
+            maps = zip(self.features(x_hat), self.features(x))
+            return sum((F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in maps)
+
+    class another(nn.Module):
+        def __init__(self, features):
+            super().__init__()
+            self.features = features
+
+        def forward(self, x_hat, x):
+            held = {k: v.detach() for k, v in self.features.state_dict(keep_vars=True).items()}
+            look = lambda x: torch.func.functional_call(self.features.eval(), held, (x,))
+            return sum(2 - 2 * F.cosine_similarity(a, b, dim=1).mean() for a, b in zip(look(x_hat), look(x)))
+
+    def check(t, make):
+        torch.manual_seed(8)
+        features = _Features()
+        features.a[1].running_mean.normal_()
+        twin = copy.deepcopy(features).eval()
+        x, made = t.randn(3, 1, 6, 6), t.randn(3, 1, 6, 6).requires_grad_()
+        unit = lambda m: m / m.square().sum(1, keepdim=True).sqrt()
+        want = sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(twin(made), twin(x)))
+        loss = t.call(make, features)
+        t.near("value in evaluation", t.call(loss.eval(), made, x), want.item(), 1e-4, given="two maps, 3 images",
+               because="vectors along the channel axis to length 1; sum over channels, mean over batch and places; maps added")
+        t.near("equal images have distance 0", t.call(loss, x, x), 0., 1e-5)
+        nn.ModuleList([loss]).train()                       # what a training loop does with the model that holds the loss
+        first, again = (t.call(loss, made, x) for _ in range(2))
+        t.equal("the same value in training", [first.item(), again.item()], [want.item()] * 2, atol=1e-4, given="after parent.train()",
+                because="train() reaches every module inside: dropout is on again, and batch norm uses the batch and moves its statistics")
+        t.true("x_hat gets a gradient", first.requires_grad, "none", "a gradient", because="no_grad or detach around the features of x_hat "
+               "leaves a number that trains nobody")
+        first.backward()
+        t.equal("the gradient at x_hat is that of the distance", made.grad, torch.autograd.grad(want, made)[0], atol=1e-4)
+        trained = [n for n, p in [*features.named_parameters(), *loss.named_parameters()] if p.grad is not None]
+        t.true("no gradient for the weights", not trained, f"gradients in {trained[:3]}", "none",
+               because="an optimizer over the whole model would bend the yardstick until everything is equal")
+        wide = t.call(loss.double(), made.detach().double(), x.double())
+        t.near("double() and to() reach it", wide, want.item(), 1e-4, because="a network hidden from the module stays where it was")
+
+    @wrong("the same value in training")
+    def frozen_not_eval(features):
+        class Loss(Perceptual.unsolved()):
+            def __init__(self): super().__init__(features.requires_grad_(False))
+        return Loss()
+    @wrong("no gradient for the weights")
+    def eval_not_frozen(features):
+        class Loss(Perceptual.unsolved()):
+            def train(self, mode=True): super().train(mode); self.features.eval(); return self
+        return Loss(features)
+    @wrong("x_hat gets a gradient")
+    def under_no_grad(features):
+        class Loss(Perceptual.reference):
+            def forward(self, x_hat, x):
+                with torch.no_grad(): return super().forward(x_hat, x)
+        return Loss(features)
+    @wrong("double() and to() reach it")
+    def hidden_in_a_list(features):
+        class Loss(nn.Module):
+            def __init__(self): super().__init__(); self.held = [features.eval().requires_grad_(False)]
+            def forward(self, x_hat, x):
+                maps = zip(self.held[0](x_hat.float()), self.held[0](x.float()))
+                out = sum((F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in maps)
+                return out if x.dtype == next(self.held[0].parameters()).dtype else out * float("nan")
+        return Loss()
+    @wrong("value in evaluation")
+    def not_normalised(features):
+        class Loss(Perceptual.reference):
+            def forward(self, x_hat, x):
+                return sum((a - b).square().sum(1).mean() for a, b in zip(self.features(x_hat), self.features(x)))
+        return Loss(features)
+    @wrong("value in evaluation")
+    def mean_of_channels(features):
+        class Loss(Perceptual.reference):
+            def forward(self, x_hat, x):
+                maps = zip(self.features(x_hat), self.features(x))
+                return sum((F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().mean() for a, b in maps)
+        return Loss(features)
+    @wrong("value in evaluation")
+    def last_map_only(features):
+        class Loss(Perceptual.reference):
+            def forward(self, x_hat, x):
+                a, b = self.features(x_hat)[-1], self.features(x)[-1]
+                return (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean()
+        return Loss(features)
+    @wrong("the same value in training")
+    def dropout_off_only(features):
+        class Loss(Perceptual.reference):
+            def train(self, mode=True): nn.Module.train(self, mode); self.features.b.eval(); return self
+        return Loss(features)
+
+
+class R1(Exercise):
+    "A flat critic where the data are"
+    id = "vqgan.r1"
+    difficulty, importance, minutes = 3, 4, 8
+    covers = ("S4-F13",)
+    task = ("The R1 penalty: `gamma` / 2 times the mean over the real images `x` of the squared norm of the gradient of the critic's output "
+            "at the image; the output of a critic of patches is the sum of the logits of the image. It must train the critic, and leave `x` "
+            "as it was: no requires_grad, no .grad.")
+    starter = """
+def r1_penalty(critic, x, gamma=10.):  # module, (b, c, h, w) -> scalar
+    ...
+"""
+    hints = ("Of one image the gradient is as large as the image. How do you get those of all images with one call?",
+             "No image touches another's logits, so the gradient of the sum over the batch holds each image's own. Square, sum over all "
+             "axes but the first, mean over the batch.",
+             "x = x.detach().clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)")
+
+    def reference(critic, x, gamma=10.):
+        x = x.detach().clone().requires_grad_()
+        g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * g.square().flatten(1).sum(1).mean()
+
+    def another(critic, x, gamma=10.):
+        total = 0.
+        for image in x.detach():
+            one = image[None].clone().requires_grad_()
+            g = torch.autograd.grad(critic(one).sum(), one, create_graph=True)[0]
+            total = total + (g * g).sum()
+        return total * gamma / (2 * len(x))
+
+    def another2(critic, x, gamma=10.):
+        grads = torch.func.vmap(torch.func.grad(lambda image: critic(image[None]).sum()))(x)
+        return .5 * gamma * grads.pow(2).sum() / x.shape[0]
+
+    def check(t, r1_penalty):
+        w, v = t.randn(2, 3, 3).requires_grad_(), t.randn(2, 3, 3).requires_grad_()
+        critic = lambda x: torch.stack([(w * x * x).sum((1, 2, 3)), (v * x).sum((1, 2, 3))], 1)   # two logits per image
+        x = t.randn(5, 2, 3, 3)
+        slope = (2 * w * x + v).detach()                    # gradient of the sum of both logits at each image
+        want = slope.square().sum((1, 2, 3)).mean()
+        got = t.call(r1_penalty, critic, x, 3.)
+        t.true("x is left as it was", not x.requires_grad and x.grad is None, "x now has requires_grad or .grad", "neither",
+               because="requires_grad_() on the caller's tensor: take a detached copy")
+        t.near("half of gamma times the mean squared norm", got, 1.5 * want.item(), 1e-3, given="5 images, 2 logits each, gamma 3",
+               because="norm squared, not the norm, not its distance from 1; summed over pixels, averaged over images; gradient of the "
+                       "sum, for that of the mean is 5 or 10 times smaller")
+        t.near("gamma is 10 unless given", t.call(r1_penalty, critic, x), 5 * want.item(), 1e-2)
+        t.true("the penalty has a gradient", got.requires_grad, "none", "one for the critic", because="create_graph=True")
+        dw, dv = torch.autograd.grad(got, [w, v], allow_unused=True)
+        t.equal("it trains the critic", [dw, dv], [1.5 * 4 * (slope * x).mean(0), 1.5 * 2 * slope.mean(0)], atol=1e-3,
+                because="the gradient of a gradient: keep the graph of the first one, and detach nothing of it")
+
+    @wrong("the penalty has a gradient")
+    def no_graph(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x)
+        return gamma / 2 * g.square().flatten(1).sum(1).mean()
+    @wrong("half of gamma times")
+    def of_the_mean(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).mean(), x, create_graph=True)
+        return gamma / 2 * g.square().flatten(1).sum(1).mean()
+    @wrong("half of gamma times")
+    def mean_of_pixels(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * g.square().mean()
+    @wrong("half of gamma times")
+    def towards_one(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * (g.flatten(1).norm(dim=1) - 1).square().mean()
+    @wrong("half of gamma times")
+    def not_squared(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * g.flatten(1).norm(dim=1).mean()
+    @wrong("half of gamma times")
+    def no_half(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma * g.square().flatten(1).sum(1).mean()
+    @wrong("x is left as it was")
+    def marks_x(critic, x, gamma=10.):
+        x.requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * g.square().flatten(1).sum(1).mean()
+    @wrong("gamma is 10 unless given")
+    def other_default(critic, x, gamma=1.): return R1.reference(critic, x, gamma)
+    @wrong("it trains the critic")
+    def half_detached(critic, x, gamma=10.):
+        x = x.clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        return gamma / 2 * (g * g.detach()).flatten(1).sum(1).mean()
