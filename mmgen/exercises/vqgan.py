@@ -1235,9 +1235,9 @@ class R1(Exercise):
     id = "vqgan.r1"
     difficulty, importance, minutes = 3, 4, 8
     covers = ("S4-F13",)
-    task = ("The R1 penalty: `gamma` / 2 times the mean over the real images `x` of the squared norm of the gradient of the critic's output "
-            "at the image; the output of a critic of patches is the sum of the logits of the image. It must train the critic, and leave `x` "
-            "as it was: no requires_grad, no .grad.")
+    task = ("The R1 penalty: `gamma` / 2 times the mean over the real images `x` of the squared norm of the gradient of the critic's "
+            "output at the image; the output of a critic of patches is the sum of an image's logits. It must train the critic, and leave "
+            "`x` as it was: no requires_grad, no .grad.")
     starter = """
 def r1_penalty(critic, x, gamma=10.):  # module, (b, c, h, w) -> scalar
     ...
