@@ -22,12 +22,12 @@ class Game(NamedTuple):
     critic: Callable      # (real, fake) -> one number; falls as real rises and fake falls
     generator: Callable   # (fake) -> one number; falls as fake rises
 
-GAMES = {
-    "hinge": Game(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2, lambda fake: -fake.mean()),           # Lim & Ye 2017
-    "non-saturating": Game(lambda real, fake: (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2,
-                           lambda fake: F.softplus(-fake).mean()),                                                              # Goodfellow et al. 2014
-    "least squares": Game(lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
-                          lambda fake: (fake - 1).square().mean() / 2)}                                                         # Mao et al. 2017
+GAMES = {"hinge": Game(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2,        # Lim & Ye 2017
+                       lambda fake: -fake.mean()),
+         "non-saturating": Game(lambda real, fake: (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2,   # Goodfellow et al. 2014
+                                lambda fake: F.softplus(-fake).mean()),
+         "least squares": Game(lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,   # Mao et al. 2017
+                               lambda fake: (fake - 1).square().mean() / 2)}
 
 def game(name: str) -> Game:
     "The losses called `name`; ValueError names the nearest one that exists."
@@ -56,7 +56,7 @@ class MapDiscriminator(nn.Module):
 
     def forward(self, maps: list) -> torch.Tensor:
         "Logits (b, n) of maps (b, w, h, w), n places in all."
-        if len(maps) < len(self.heads): raise ValueError(f"maps: {len(maps)}; expected at least {len(self.heads)}, from a tutor's `.maps(x)`")
+        if len(maps) < len(self.heads): raise ValueError(f"maps: {len(maps)}; expected at least {len(self.heads)}, from `tutor.maps(x)`")
         return torch.cat([head(m).flatten(1) for head, m in zip(self.heads, maps[-len(self.heads):])], 1)
 
 
@@ -113,12 +113,12 @@ class VQGAN(nn.Module):
         c, at = self.config, int(self.batches)
         return 0. if at % c.every else min(1., max(0, at - c.start + 1) / max(1, c.ramp))
 
-    def maps(self, x): "What tutor and critic see of images: maps of the tutor, or nothing."; return self.tutor.maps(x) if self.tutor else []
+    def maps(self, x): "Maps of the tutor, or none without one."; return self.tutor.maps(x) if self.tutor else []
     def sees(self, x, maps): "What the critic gets: images, or maps."; return maps if isinstance(self.critic, MapDiscriminator) else x
 
 
 def generator_loss(model: VQGAN, batch) -> tuple:  # images, or a tuple that starts with them -> loss, logs
-    "The codec's turn: squared error, perceptual distance, quantizer losses, and the critic's opinion (Esser et al. 2021, equations 4 to 7)."
+    "The codec's turn: squared error, perceptual distance, quantizer losses, the critic's opinion (Esser et al. 2021, equations 4 to 7)."
     x, c = batch[0] if isinstance(batch, (tuple, list)) else batch, model.config
     x_hat, out = model.codec(x)
     with torch.no_grad(): maps = model.maps(x)
@@ -181,7 +181,7 @@ def last_layer(codec: nn.Module) -> nn.Parameter:
 
 def r1_penalty(logits: torch.Tensor, inputs: list) -> torch.Tensor:
     "Half the mean squared gradient of each sample's logits at real inputs, with a graph (Mescheder et al. 2018, equation 9)."
-    grads = torch.autograd.grad(logits.flatten(1).sum(1).sum(), inputs, create_graph=True)
+    grads = torch.autograd.grad(logits.sum(), inputs, create_graph=True, allow_unused=True, materialize_grads=True)
     return sum(g.flatten(1).square().sum(1) for g in grads).mean() / 2
 
 def lecam_penalty(real: torch.Tensor, fake: torch.Tensor, means: torch.Tensor, decay: float = .99) -> torch.Tensor:
@@ -274,7 +274,8 @@ class PublishedEncoder(nn.Module):
         super().__init__()
         w, last = config.widths, len(config.mult) - 1
         self.conv_in = nn.Conv2d(config.channels, config.width, 3, padding=1)
-        self.down = nn.ModuleList(Level([config.width, *w][i], w[i], config.depth, config.attends[i], "halve" * (i < last)) for i in range(last + 1))
+        self.down = nn.ModuleList(Level([config.width, *w][i], w[i], config.depth, config.attends[i], "halve" * (i < last))
+                                  for i in range(last + 1))
         self.mid, self.norm_out = Middle(w[-1]), group_norm(w[-1])
         self.conv_out = nn.Conv2d(w[-1], config.z_channels, 3, padding=1)
 
