@@ -312,6 +312,7 @@ class Row:
     seconds: float   # to compute all three
     note: str = ""   # what to know about this figure
 
+# %% ../nbs/06_metrics.ipynb #fd5b9f2a
 @dataclass(frozen=True)
 class Report:
     "What `evaluate` returns: `rows`, `report['frechet']`, `ok`, `per_class`, `as_dict()`; printed, a table."
