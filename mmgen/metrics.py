@@ -182,14 +182,16 @@ def frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:  # (n, d), (m, 
 
 # %% ../nbs/06_metrics.ipynb #80e9e5ca
 def frechet_infinity(a: torch.Tensor, b: torch.Tensor, n_points: int = 10, seed: int = 0) -> tuple:
-    "Frechet distance at n = infinity by a line in 1/n, and the points (n, distance) of the line (Chong and Forsyth 2020)."
+    """Frechet distance at n = infinity by a line in 1/n, and the points (n, distance) of the line (Chong and Forsyth 2020).
+
+    Point k is the mean over k disjoint parts of both sets, so that every row counts once at every size."""
     a, b = _two(a, b)
     most, rng = min(len(a), len(b)), torch.Generator().manual_seed(seed)
-    least = max(most // 10, 2 * a.shape[1])
-    if least >= most: raise ValueError(f"{most} samples of {a.shape[1]} features; expected more than {2 * a.shape[1]} to draw a line")
-    sizes = [round(1 / v) for v in torch.linspace(1 / least, 1 / most, n_points).tolist()]
-    part = lambda x, n: x[torch.randperm(len(x), generator=rng)[:n]]
-    points = [(n, frechet_distance(part(a, n), part(b, n))) for n in sizes]
+    parts = [k for k in range(1, n_points + 1) if most // k > a.shape[1]]
+    if len(parts) < 3: raise ValueError(f"{most} samples of {a.shape[1]} features; expected more than {3 * a.shape[1] + 2} to draw a line")
+    a, b = (x[torch.randperm(len(x), generator=rng)[:most]] for x in (a, b))
+    mean = lambda k: sum(frechet_distance(p, q) for p, q in zip(a.split(most // k)[:k], b.split(most // k)[:k])) / k
+    points = [(most // k, mean(k)) for k in parts]
     x, y = (torch.tensor(v, dtype=torch.float64) for v in ([1 / n for n, _ in points], [v for _, v in points]))
     slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
     return (y.mean() - slope * x.mean()).item(), points
@@ -277,13 +279,13 @@ class BlindTrial:
         self.images = torch.where(self._real_right.view(-1, 1, 1, 1, 1), pairs.flip(1), pairs)   # (n, 2, c, h, w) left, right
 
     def score(self, answers) -> dict:
-        "`answers`: for each pair 'L' or 'R', the side held for real. Share right with its 95 % interval; 0.5 is chance."
+        "`answers`: 'L' or 'R' for each pair, the side held for real. Share right, 95 % interval, and whether chance, 0.5, is outside."
         said = "".join(answers).upper()
         if len(said) != len(self.images) or set(said) - set("LR"):
             raise ValueError(f"answers: {len(said)} letters {sorted(set(said))}; expected {len(self.images)} letters L or R")
         right = sum((s == "R") == r for s, r in zip(said, self._real_right.tolist()))
         low, high = binomial_interval(right, len(said))
-        return {"n": len(said), "right": right, "share": right / len(said), "low": low, "high": high, "told_apart": low > .5}
+        return {"n": len(said), "right": right, "share": right / len(said), "low": low, "high": high, "told_apart": not low <= .5 <= high}
 
 # %% ../nbs/06_metrics.ipynb #c73d84ae
 def independent_pixels(images: torch.Tensor, n: int, seed: int = 0) -> torch.Tensor:  # (m, c, h, w) -> (n, c, h, w)
@@ -310,6 +312,7 @@ class Row:
     seconds: float   # to compute all three
     note: str = ""   # what to know about this figure
 
+# %% ../nbs/06_metrics.ipynb #fd5b9f2a
 @dataclass(frozen=True)
 class Report:
     "What `evaluate` returns: `rows`, `report['frechet']`, `ok`, `per_class`, `as_dict()`; printed, a table."
@@ -322,11 +325,15 @@ class Report:
         "No row failed, and at least one was judged."
         return any(r.ok for r in self.rows) and all(r.ok is not False for r in self.rows)
 
-    def __getitem__(self, metric): return next(r for r in self.rows if r.metric == metric)
+    def __getitem__(self, metric):
+        found = {r.metric: r for r in self.rows}
+        if metric not in found: raise KeyError(f"{metric!r} was not measured; rows: {', '.join(found)}")
+        return found[metric]
 
     def as_dict(self) -> dict:
-        "Plain dicts, lists and numbers, ready for JSON."
-        return {"ok": self.ok, "seconds": self.seconds, "rows": [asdict(r) for r in self.rows], "per_class": self.per_class}
+        "Plain dicts, lists and numbers, ready for JSON; None for a gap that is nan."
+        rows = [{k: None if v != v else v for k, v in asdict(r).items()} for r in self.rows]
+        return {"ok": self.ok, "seconds": self.seconds, "rows": rows, "per_class": self.per_class}
 
     def __repr__(self):
         head = f"{'metric':11} {'value':>9} {'floor':>9} {'ceiling':>9} {'gap':>6}  ok  {'better':7} {'n':>6} seed {'s':>5}"

@@ -149,9 +149,9 @@ def test_bias_falls_with_n_and_extrapolation_removes_it():
     whole = [normal(4000, 8, seed=s) for s in (0, 1)]
     small = frechet_distance(*(x[:200] for x in whole)); large = frechet_distance(*whole)
     limit, points = frechet_infinity(*whole)
-    assert small > 5 * large > 0 and abs(limit) < large and len(points) == 10 and points[-1][0] == 4000
+    assert small > 5 * large > 0 and abs(limit) < large and len(points) == 10 and points[0] == (4000, pytest.approx(large))
     assert frechet_infinity(*whole) == (limit, points)
-    with pytest.raises(ValueError, match="12 samples of 8 features; expected more than 16"): frechet_infinity(whole[0][:12], whole[1][:12])
+    with pytest.raises(ValueError, match="26 samples of 8 features; expected more than 26"): frechet_infinity(whole[0][:26], whole[1])
 
 
 def test_kernel_distance_agrees_with_torchmetrics_and_is_unbiased():
@@ -308,7 +308,7 @@ def test_blind_trial_hides_and_counts():
     truth = ["L" if left.mean() > 0 else "R" for left, _ in trial.images]
     assert trial.images.shape == (30, 2, 1, 4, 4) and 5 < truth.count("L") < 25
     assert trial.score(truth)["share"] == 1 and trial.score(truth)["told_apart"]
-    assert trial.score("".join("LR"[t == "L"] for t in truth))["share"] == 0
+    assert trial.score("".join("LR"[t == "L"] for t in truth))["share"] == 0        # always wrong is telling apart, too
     assert not trial.score("LR" * 15)["told_apart"]
     assert torch.equal(trial.images, BlindTrial(real, fake, 30, seed=3).images)
     with pytest.raises(ValueError, match="29 letters"): trial.score("L" * 29)
@@ -414,3 +414,18 @@ def test_images_in_the_wrong_range_are_warned_of(digits, judge):
     x = digits[0]
     with pytest.warns(UserWarning, match=r"no value is below 0; are its images in \[0, 1\]"):
         assert not evaluate((x[:200] + 1) / 2, x[5000:], n=80, features=judge)["frechet"].ok
+
+
+def test_a_control_that_does_not_differ_is_not_judged(digits):
+    x = digits[0]
+    report = evaluate(x[:300], x[5000:], n=100, features=lambda t: t.flatten(1)[:, ::30], ceiling=x[300:600])
+    odd = [r for r in report.rows if r.ok is None]
+    assert all(math.isnan(r.gap) for r in odd) and "NaN" not in json.dumps(report.as_dict()) and "recognised" not in str(report)
+    with pytest.raises(KeyError, match="'recognised' was not measured; rows: frechet, kernel"): report["recognised"]
+
+
+def test_a_generator_is_asked_for_n_and_seed(digits, judge):
+    asked = []
+    def generator(n, seed): asked.append((n, seed)); return digits[0][:n]
+    evaluate(generator, digits[0][5000:], n=70, seed=9, features=judge, ceiling=generator)
+    assert asked == [(70, 9), (70, 9)]
