@@ -139,18 +139,19 @@ def sincos(positions: torch.Tensor, dim: int, base: float = 1e4) -> torch.Tensor
     return torch.cat([a.sin(), a.cos()], -1).flatten(1)                           # (n, dim)
 
 # %% ../nbs/08_transformer.ipynb #dd50e82c
-def rotation(positions: torch.Tensor, head_dim: int, base: float = 1e4) -> tuple:  # (n, axes) -> twice (n, head_dim / 2)
-    "Cosines and sines that `rotate` needs (Su et al. 2021, section 3.2.2); with two axes, half of the pairs turn with each."
+def rotation(positions: torch.Tensor, head_dim: int, base: float = 1e4) -> tuple:  # (n, axes) -> twice (n, head_dim)
+    "Cosines and signed sines for `rotate`, a pair of each per angle (Su et al. 2021, section 3.4.2); two axes get half of the pairs each."
     axes = positions.shape[1]
     if head_dim % (2 * axes): raise ValueError(f"head_dim={head_dim}; expected a multiple of {2 * axes}: pairs for each of {axes} axes")
     a = angles(positions, head_dim // 2, base)
-    return a.cos(), a.sin()
+    return a.cos().repeat_interleave(2, -1), torch.stack([-a.sin(), a.sin()], -1).flatten(-2)
 
 def rotate(x: torch.Tensor, rotation: tuple) -> torch.Tensor:  # (.., n, d) -> (.., n, d)
     "Turn neighbours (x0, x1), (x2, x3), .. by the angles of their place: interleaved pairs, in float32 inside."
     cos, sin = rotation
-    a, b = wide(x).unflatten(-1, (-1, 2)).unbind(-1)                              # (.., n, d / 2) each
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).to(x.dtype)
+    y = wide(x)
+    swapped = y.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)                       # (.., n, d): x1, x0, x3, x2, ..
+    return (y * cos + swapped * sin).to(x.dtype)
 
 def rope_layout(weight: torch.Tensor,  # (heads * d, dim) rows of a query or key projection, or its bias (heads * d,)
                 head_dim: int,

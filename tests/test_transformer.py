@@ -267,7 +267,7 @@ def test_rotary_is_multiplication_by_a_complex_number(shape):
 
 def test_the_two_rotary_conventions_give_equal_scores_after_conversion():
     torch.manual_seed(0); layer, x, where = Attention(16, 2, bias=True), randn(1, 5, 16), grid_positions(5)
-    cos, sin = (torch.cat([t, t], -1) for t in rotation(where, 8))
+    cos, sin = (torch.cat([t[:, 1::2], t[:, 1::2]], -1) for t in rotation(where, 8))
     half = lambda t: t * cos + torch.cat([-t[..., 4:], t[..., :4]], -1) * sin                 # GPT-NeoX, Llama in transformers
     q, k, v = layer.heads(x, rotation=rotation(where, 8))
     other = copy.deepcopy(layer)
