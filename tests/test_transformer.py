@@ -103,7 +103,9 @@ def test_both_forms_agree_with_their_gradients(dtype, tol):
 
 def test_auto_takes_the_written_form_only_where_it_was_measured_faster():
     q = randn(1, 1, 8, 4)
-    assert fastest(q, q) == "sdpa" and fastest(q.bfloat16(), q) == "math" and fastest(q.bfloat16(), randn(1, 1, 65, 4)) == "sdpa"
+    half = q.bfloat16().requires_grad_()
+    assert fastest(half, q) == "math" and fastest(half, randn(1, 1, 129, 4)) == "sdpa"
+    assert fastest(q.requires_grad_(), q) == "sdpa" and fastest(q.bfloat16().detach(), q) == "sdpa"
 
 
 def test_shared_keys_equal_repeated_keys():
