@@ -27,6 +27,7 @@ from mmgen.transformer import (
     attend,
     attention_maps,
     attention_weights,
+    block_optimizers,
     causal_mask,
     classic_block,
     fastest,
@@ -290,6 +291,11 @@ def test_sincos_equals_the_loop():
     assert_close(angles(grid_positions(5), 3)[:, 0], torch.arange(5.))
 
 
+def test_a_prefix_runs_along_the_diagonal_before_the_grid():
+    assert grid_positions(2, 2, prefix=2).tolist() == [[0, 0], [1, 1], [2, 2], [2, 3], [3, 2], [3, 3]]
+    assert grid_positions(3, prefix=1).tolist() == [[0], [1], [2], [3]]
+
+
 def test_bad_positions_are_named():
     with pytest.raises(ValueError, match="head_dim=6; expected a multiple of 4"): rotation(grid_positions(2, 2), 6)
     with pytest.raises(ValueError, match="dim=10; expected a multiple of 4"): sincos(grid_positions(2, 2), 10)
@@ -482,6 +488,16 @@ def test_maps_are_the_weights_that_the_model_uses():
     assert (weights.triu(1) == 0).all() and not any(m._forward_hooks for m in model.modules())
     with pytest.raises(TypeError): attention_maps(model, t.float())
     assert not any(m._forward_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize("positions,tied", [("learned", False), ("rope", True)])
+def test_each_weight_has_one_optimizer_and_tables_are_not_orthogonalised(positions, tied):
+    model = small(positions=positions, tied=tied)
+    muon, adam = block_optimizers(model, .02, 1e-3)(model.parameters())
+    names = {id(p): name for name, p in model.named_parameters()}
+    inside, rest = ([names[id(p)] for group in o.param_groups for p in group["params"]] for o in (muon, adam))
+    assert sorted(inside + rest) == sorted(names.values()) and adam.param_groups[0]["lr"] == 1e-3
+    assert all(name.endswith(("qkv.weight", "proj.weight", "fc1.weight", "fc2.weight")) for name in inside) and len(inside) == 8
 
 
 def test_it_learns_to_copy_through_the_training_loop():
