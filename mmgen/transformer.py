@@ -421,7 +421,7 @@ class Transformer(nn.Module, PyTorchModelHubMixin):
         return F.linear(x, self.tokens.weight) if self.head is None else self.head(x)   # (b, n, vocab_size)
 
 # %% ../nbs/08_transformer.ipynb #fe5a6c8d
-def block_optimizers(model: nn.Module, lr: float = .02, adam_lr: float = 4e-3):
+def block_optimizers(model: nn.Module, lr: float = .02, adam_lr: float = 2e-2):
     "For the `optimizer` argument of `fit`: Muon for the matrices inside blocks, AdamW for tables, head, gains: a table is no linear map."
     inside = {id(p) for m in model.modules() if isinstance(m, Residual) for p in m.parameters() if p.ndim == 2}
     def make(params):
