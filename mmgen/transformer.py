@@ -47,8 +47,9 @@ def wide(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 def attention_weights(q, k, mask=None, causal=False):  # (.., n, d), (.., m, d) -> (.., n, m)
-    "softmax(q k^T / sqrt(d)), rows that sum to one; a query that may look nowhere gets zeros (Vaswani et al. 2017, equation 1)."
-    scores = wide((q * q.shape[-1] ** -.5) @ k.mT)                                # (.., n, m)
+    "softmax(q k^T / sqrt(d)), in float32 even under autocast; a query that may look nowhere gets zeros (Vaswani et al. 2017, equation 1)."
+    with torch.autocast(q.device.type, enabled=False):
+        scores = (wide(q) * q.shape[-1] ** -.5) @ wide(k).mT                      # (.., n, m)
     seen = visible(q, k, mask, causal)
     if seen is None: return scores.softmax(-1)
     return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(-1).masked_fill(~seen, 0.)

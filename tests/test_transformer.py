@@ -118,6 +118,10 @@ def test_weights_sum_to_one_and_half_precision_is_summed_in_float32():
     q = randn(2, 3, 700, 8)
     assert_close(attention_weights(q, q, causal=True).sum(-1), torch.ones(2, 3, 700))
     assert attention_weights(q.bfloat16(), q.bfloat16()).dtype == torch.float32
+    big = (q * 12).bfloat16()                                                                # scores of several hundred
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast): got = attention_weights(big, big)
+        assert_close(got.double(), attention_weights(big.double(), big.double()), atol=1e-3, rtol=0)
     assert attention_weights(q.double(), q.double()).dtype == torch.float64
 
 
