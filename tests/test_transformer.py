@@ -522,3 +522,6 @@ def test_compiles_without_a_break(block):
     turn = rotation(grid_positions(5), 8)
     fast = torch.compile(part, fullgraph=True)
     assert_close(fast(x, (six[:3], six[3:]), rotation=turn), part(x, (six[:3], six[3:]), rotation=turn), atol=1e-5, rtol=1e-5)
+    written = torch.compile(lambda q, mask: attend(q, q, q, mask, causal=True, impl="math"), fullgraph=True)
+    q, mask = randn(1, 2, 5, 8).bfloat16(), torch.ones(1, 1, 1, 5, dtype=torch.bool)
+    assert_close(written(q, mask).float(), attend(q, q, q, mask, causal=True, impl="math").float(), atol=.02, rtol=.02)
