@@ -71,6 +71,28 @@ class MultiScale(nn.Module):
         return torch.cat([critic(part).flatten(1) for critic, part in zip(self.critics, sizes)], 1)
 
 
+def adaptive_weight(main: torch.Tensor, extra: torch.Tensor, last: torch.Tensor, limit: float = 1e4) -> torch.Tensor:
+    "How many times `extra` must be taken to pull at `last` as hard as `main`; at most `limit`, without a gradient, 0 where none is kept."
+    if not (torch.is_grad_enabled() and main.requires_grad and extra.requires_grad): return main.new_zeros(())
+    pull = [torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm() for loss in (main, extra)]
+    return (pull[0] / (pull[1] + 1e-4)).clamp(max=limit).detach()
+
+def last_layer(codec: nn.Module) -> nn.Parameter:
+    "Weight of the decoder's last layer."
+    return [m.weight for m in codec.decoder.modules() if getattr(m, "weight", None) is not None and m.weight.ndim > 1][-1]
+
+
+def r1_penalty(logits: torch.Tensor, inputs: list) -> torch.Tensor:
+    "Half the mean squared gradient of each sample's logits at real inputs, with a graph (Mescheder et al. 2018, equation 9)."
+    grads = torch.autograd.grad(logits.sum(), inputs, create_graph=True, allow_unused=True, materialize_grads=True)
+    return sum(g.flatten(1).square().sum(1) for g in grads).mean() / 2
+
+def lecam_penalty(real: torch.Tensor, fake: torch.Tensor, means: torch.Tensor, decay: float = .99) -> torch.Tensor:
+    "Squared distance of each kind's logits from the other's running mean, which is moved on (Tseng et al. 2021, equation 3)."
+    with torch.no_grad(): means.lerp_(torch.stack([real.mean(), fake.mean()]), 1 - decay)
+    return (real - means[1]).square().mean() + (fake - means[0]).square().mean()
+
+
 @dataclass(frozen=True)
 class VQGANConfig:
     "What a VQ-GAN adds to its codec's squared error."
@@ -166,28 +188,6 @@ def players(model: VQGAN, lr: float = .02, adam_lr: float = 5e-3, critic_lr: flo
     "For `fit(.., optimizer=players(model))`: Muon and AdamW for the codec, AdamW with a short memory for the critic."
     return lambda _: [matrix_optimizers([p for p in model.codec.parameters() if p.requires_grad], lr, adam_lr),
                       torch.optim.AdamW(model.critic.parameters(), critic_lr, betas=(.5, .9), weight_decay=0.)]
-
-
-def adaptive_weight(main: torch.Tensor, extra: torch.Tensor, last: torch.Tensor, limit: float = 1e4) -> torch.Tensor:
-    "How many times `extra` must be taken to pull at `last` as hard as `main`; at most `limit`, without a gradient, 0 where none is kept."
-    if not (torch.is_grad_enabled() and main.requires_grad and extra.requires_grad): return main.new_zeros(())
-    pull = [torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm() for loss in (main, extra)]
-    return (pull[0] / (pull[1] + 1e-4)).clamp(max=limit).detach()
-
-def last_layer(codec: nn.Module) -> nn.Parameter:
-    "Weight of the decoder's last layer."
-    return [m.weight for m in codec.decoder.modules() if getattr(m, "weight", None) is not None and m.weight.ndim > 1][-1]
-
-
-def r1_penalty(logits: torch.Tensor, inputs: list) -> torch.Tensor:
-    "Half the mean squared gradient of each sample's logits at real inputs, with a graph (Mescheder et al. 2018, equation 9)."
-    grads = torch.autograd.grad(logits.sum(), inputs, create_graph=True, allow_unused=True, materialize_grads=True)
-    return sum(g.flatten(1).square().sum(1) for g in grads).mean() / 2
-
-def lecam_penalty(real: torch.Tensor, fake: torch.Tensor, means: torch.Tensor, decay: float = .99) -> torch.Tensor:
-    "Squared distance of each kind's logits from the other's running mean, which is moved on (Tseng et al. 2021, equation 3)."
-    with torch.no_grad(): means.lerp_(torch.stack([real.mean(), fake.mean()]), 1 - decay)
-    return (real - means[1]).square().mean() + (fake - means[0]).square().mean()
 
 
 @dataclass(frozen=True)
