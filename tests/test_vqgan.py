@@ -351,13 +351,13 @@ def test_shipped_weights_reproduce_their_record():
     assert abs((judge.head(own).argmax(1) == y).float().mean().item() - measured["recognised"]) < 1e-3 and measured["test_images"] == len(x)
 
 
-@pytest.mark.parametrize("what", ["plane", "ideas"])
-def test_recorded_tables_are_complete_and_say_how_they_were_made(what):
+@pytest.mark.parametrize("what,n_groups", [("plane", 18), ("longer", 2), ("ideas", 13)])
+def test_recorded_tables_are_complete_and_say_how_they_were_made(what, n_groups):
     record = json.loads(data_path("results", f"vqgan_{what}.json").read_text())
     assert all(record[k] for k in ("command", "date", "machine", "torch", "threads", "commit"))
     rows = record["rows"]; groups = {}
     for r in rows: groups.setdefault((r["name"], r["loss"], r.get("equal")), set()).add(r["seed"])
-    assert all(seeds == {0, 1, 2} for seeds in groups.values()) and len(groups) == (18 if what == "plane" else 13)
-    if what == "plane":
-        mean = lambda loss: sum(r["fd"] for r in rows if (r["bits"], r["equal"], r["loss"]) == (64, "seconds", loss)) / 3
+    assert all(seeds == {0, 1, 2} for seeds in groups.values()) and len(groups) == n_groups
+    if what == "longer":                                                   # the claim of the notebook, from the figures it shows
+        mean = lambda loss: sum(r["fd"] for r in rows if r["loss"] == loss) / 3
         assert mean("+ adversarial") <= .5 * mean("L2")
