@@ -1,7 +1,7 @@
 """Train the two shipped digit classifiers and write data/weights/digit_net/ROLE: `python data/make_digit_net.py judge`, then `.. loss`.
 
-`judge` gives the features of every figure in the course; `loss` has another seed and half the width, which makes it cheap to train against; it is for perceptual losses only.
-The same numbers come only from the same machine with the same versions and number of threads.
+`judge` gives the features of every figure in the course. `loss` has another seed and half the width, which makes it cheap to train
+against; it is for perceptual losses only. The same numbers come only from the same machine, versions and number of threads.
 """
 import argparse
 import json
