@@ -115,7 +115,8 @@ def next_token(logits, u, temperature=1.0):
                     given=f"temperature {temperature}", because="below 1 sharper, above 1 flatter; it acts before the softmax")
         rare = torch.tensor([[0., math.log(1e-9), math.log(1e-9)]]).expand(2, 3)
         t.equal("a rare token is drawn when u says so", t.call(next_token, rare, torch.tensor([.5, 1 - 1.5e-9], dtype=torch.float64), 1.),
-                torch.tensor([0, 1]), given="two tokens of probability 1e-9, u = 1 - 1.5e-9", because="float32 cannot tell 1 - 1.5e-9 from 1")
+                torch.tensor([0, 1]), given="two tokens of probability 1e-9, u = 1 - 1.5e-9",
+                because="float32 cannot tell 1 - 1.5e-9 from 1")
         never = torch.tensor([[-math.inf, 0., -math.inf]])
         t.equal("what has probability 0 is never drawn", t.call(next_token, never, torch.tensor([0.]), 1.), torch.tensor([1]),
                 given="logits -inf, 0, -inf and u = 0", because="the running sum must exceed u, not reach it: right=True")
@@ -178,12 +179,13 @@ def top_p(logits, p):
         logits = torch.tensor([[.1, .5, .15, .25], [.05, .05, .1, .8]]).log()
         got = t.call(top_p, logits, .7)
         t.shape("the shape stays", got, (2, 4))
-        t.equal("each survivor stands at its own place", got[0].isfinite().int() * (got[0] - logits[0]).nan_to_num(9, 9, 9).abs(), torch.zeros(4),
+        moved = torch.where(got[0].isfinite(), got[0] - logits[0], 0.)
+        t.equal("each survivor stands at its own place", moved, torch.zeros(4),
                 given="probabilities .1, .5, .15, .25 and p = .7", because="sorted values must be scattered back with their indices")
         t.equal("the token that crosses p stays", got[0], torch.tensor([-inf, math.log(.5), -inf, math.log(.25)]),
                 given="probabilities .1, .5, .15, .25 and p = .7", because=".5 is below .7, so .25 is needed to reach it")
-        t.equal("one token always stays", got[1], torch.tensor([-inf, -inf, -inf, math.log(.8)]), given="one token of probability .8 and p = .7",
-                because="the first alone exceeds p: without it nothing could be drawn")
+        t.equal("one token always stays", got[1], torch.tensor([-inf, -inf, -inf, math.log(.8)]),
+                given="one token of probability .8 and p = .7", because="the first alone exceeds p: without it nothing could be drawn")
         t.equal("p = 1 keeps everything", t.call(top_p, logits, 1.), logits)
         x = t.randn(6, 9)
         t.equal("every row by itself", t.call(top_p, x, .6), TopP.another(x, .6), given="6 rows of 9 random logits, p = .6")
@@ -253,7 +255,8 @@ def guided(cond, uncond, s):
         got = t.call(guided, cond, uncond, 3.)
         t.true("probabilities lie in [0, 1]", got.min() >= 0 and got.max() <= 1 + 1e-6, got, "numbers from 0 to 1", given="s = 3",
                because="guidance moves logits; probabilities moved that far leave [0, 1]")
-        t.equal("probabilities sum to one", got.sum(-1), torch.ones(2, 3), given="s = 3", because="softmax after the mix, over the last axis")
+        t.equal("probabilities sum to one", got.sum(-1), torch.ones(2, 3), given="s = 3",
+                because="softmax after the mix, over the last axis")
         t.equal("the value at s = 3", got, want(3.), given="p(c | label)^3 / p(c)^2, made to sum to 1")
         t.equal("the value at s = 1.5", t.call(guided, cond, uncond, 1.5), want(1.5))
 
@@ -318,8 +321,8 @@ def decided_per_pass(n, n_steps):
         t.equal("one pass decides everything", t.call(decided_per_pass, 49, 1), [49])
         t.equal("the numbers for 10 places and 4 passes", t.call(decided_per_pass, 10, 4), [1, 2, 4, 3],
                 given="floor of 9.24, 7.07, 3.83 and 0 stay open")
-        t.equal("at least one per pass", t.call(decided_per_pass, 5, 5), [1, 1, 1, 1, 1], given="floor of 4.76, 4.05, 2.94, 1.55 and 0 stay open",
-                because="the second pass would decide none: 4 open before and after")
+        t.equal("at least one per pass", t.call(decided_per_pass, 5, 5), [1, 1, 1, 1, 1],
+                given="floor of 4.76, 4.05, 2.94, 1.55 and 0 stay open", because="the second pass would decide none: 4 open before and after")
         t.equal("it ends when nothing is open", t.call(decided_per_pass, 3, 20), [1, 1, 1], given="3 places, 20 passes")
 
     @wrong("few at first, many at the end")
@@ -370,8 +373,8 @@ class Remask(Exercise):
     difficulty, importance, minutes = 4, 4, 12
     task = ("One pass of parallel decoding. `codes` `(b, n)` holds -1 where a place is open, `logits` `(b, n, k)`, `candidates` "
             "`(b, n)` a draw for every place. Accept candidates at the `count` open places whose candidate has the highest "
-            "log-probability, in each row; return the new codes, without changing `codes` itself. What was decided before stays, whatever its "
-            "confidence. As written, decided places compete, are overwritten, and open ones lose their turn. Repair it.")
+            "log-probability, in each row; return the new codes, without changing `codes` itself. What was decided before stays, "
+            "whatever its confidence. As written, decided places compete, are overwritten, and open ones lose their turn. Repair it.")
     starter = """
 def accept(codes, logits, candidates, count):
     log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
@@ -453,14 +456,16 @@ class Bits(Exercise):
     covers = ("M10", "S1-B1.5")
     task = ("`model(codes, labels)` returns logits `(b, n + 1, k)`: the first row of each image was computed from the label alone, row i "
             "from the label and the first i codes. Return the cost of each image in bits, `(b,)`: the sum over its n codes of -log2 p(code "
-            "| label, codes before it). As written, each code is charged at the place that has seen it already, and the whole is a mean, in nats.")
+            "| label, codes before it). As written, each code is charged at the place that has seen it already, and the whole is a mean, in "
+            "nats.")
     starter = """
 def bits_per_image(model, codes, labels):
     logits = model(codes, labels)                                        # (b, n + 1, k)
     return F.cross_entropy(logits[:, 1:].transpose(1, 2), codes)
 """
     bug = "one cost per image"
-    hints = ("How many numbers come out: one, or one per image?", "Which row of logits knows the label and nothing else? It predicts code 0.",
+    hints = ("How many numbers come out: one, or one per image?",
+             "Which row of logits knows the label and nothing else? It predicts code 0.",
              "F.cross_entropy(logits[:, :-1].transpose(1, 2), codes, reduction='none').sum(1) / math.log(2)")
 
     def reference(model, codes, labels):
@@ -476,7 +481,8 @@ def bits_per_image(model, codes, labels):
         codes, labels, table, start = t.randint(0, k, (b, n)), t.randint(0, 3, (b,)), 2 * t.randn(k, k), t.randn(3, k)
         model = lambda codes, labels: torch.cat([start[labels][:, None], table[codes]], 1)           # a chain: the last code tells the next
         got = t.call(bits_per_image, model, codes, labels)
-        t.shape("one cost per image", got, (b,), given=f"{b} images of {n} codes", because="cross_entropy takes a mean unless told otherwise")
+        t.shape("one cost per image", got, (b,), given=f"{b} images of {n} codes",
+                because="cross_entropy takes a mean unless told otherwise")
         even = t.call(bits_per_image, lambda codes, labels: torch.zeros(b, n + 1, k), codes, labels)
         t.equal("a uniform model pays log2 k bits for each code", even, torch.full((b,), 18.), given="6 codes out of 8: 18 bits",
                 because="nats must be divided by ln 2, and all n codes be summed")
@@ -485,7 +491,8 @@ def bits_per_image(model, codes, labels):
             cost, before = 0., start[label].double()
             for c in row: cost -= (before[c] - before.logsumexp(0)).item() / math.log(2); before = table[c].double()
             want.append(cost)
-        t.equal("each code is charged before it is seen", got, torch.tensor(want), atol=1e-3, given="a Markov chain whose exact cost is known",
+        t.equal("each code is charged before it is seen", got, torch.tensor(want), atol=1e-3,
+                given="a Markov chain whose exact cost is known",
                 because="row i has seen codes 0 to i - 1, so it predicts code i: drop the last row, not the first")
 
     @wrong("each code is charged before it is seen")
@@ -514,8 +521,8 @@ class Cached(Exercise):
     "The same codes, each token once"
     id = "priors.cached"
     difficulty, importance, minutes = 4, 4, 15
-    task = ("`net(tokens, prefix, cache=memory)` is a causal Transformer that returns logits of what it was given; `KVCache(n)` remembers n "
-            "places. The prefix `(b, 1, dim)` goes in at the first call only, with no token `(b, 0)`; then one token per call. Return the "
+    task = ("`net(tokens, prefix, cache=memory)` is a causal Transformer that returns logits of what it was given; `KVCache(n)` remembers "
+            "n places. The prefix `(b, 1, dim)` goes in at the first call only, with no token `(b, 0)`; then one token per call. Return the "
             "greedy codes `(b, n)`: the likeliest each time. Each token may pass the network once.")
     starter = """
 def greedy_cached(net, prefix, n):
@@ -523,8 +530,9 @@ def greedy_cached(net, prefix, n):
     tokens = torch.zeros(len(prefix), 0, dtype=torch.int64)
     ...
 """
-    hints = ("The first call gets no tokens and the prefix; it answers with one row of logits.", "Afterwards pass only the newest token, and no prefix.",
-             "logits = net(tokens, prefix, cache=memory)[:, -1]; then new = logits.argmax(-1)[:, None]; logits = net(new, cache=memory)[:, -1]")
+    hints = ("The first call gets no tokens and the prefix; it answers with one row of logits.",
+             "Afterwards pass only the newest token, and no prefix.",
+             "logits = net(tokens, prefix, cache=memory)[:, -1]; new = logits.argmax(-1)[:, None]; logits = net(new, cache=memory)[:, -1]")
 
     @torch.no_grad()
     def reference(net, prefix, n):
@@ -559,8 +567,8 @@ def greedy_cached(net, prefix, n):
         for _ in range(6): seen = torch.cat([seen, prior.net(seen, prefix)[:, -1].argmax(-1, keepdim=True)], 1)
         t.equal("the same codes as without a cache", got, seen, given="a random network, 4 rows of 6 codes",
                 because="the newest token belongs in the next call, at its own place")
-        t.true("each token passes once", sum(k for k, _, _ in calls) <= 6 and all(cached for _, _, cached in calls), [k for k, _, _ in calls],
-               "at most 1 token per call, with the cache", because="pass only the newest token; the cache holds the others")
+        t.true("each token passes once", sum(k for k, _, _ in calls) <= 6 and all(cached for _, _, cached in calls),
+               [k for k, _, _ in calls], "at most 1 token per call, with the cache", because="pass only the newest token; the cache holds the others")
         t.true("no more than 7 passes", len(calls) <= 7, len(calls), "6, or 7")
 
     @wrong("each token passes once")
