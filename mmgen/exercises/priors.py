@@ -322,7 +322,8 @@ def decided_per_pass(n, n_steps):
         t.equal("the numbers for 10 places and 4 passes", t.call(decided_per_pass, 10, 4), [1, 2, 4, 3],
                 given="floor of 9.24, 7.07, 3.83 and 0 stay open")
         t.equal("at least one per pass", t.call(decided_per_pass, 5, 5), [1, 1, 1, 1, 1],
-                given="floor of 4.76, 4.05, 2.94, 1.55 and 0 stay open", because="the second pass would decide none: 4 open before and after")
+                given="floor of 4.76, 4.05, 2.94, 1.55 and 0 stay open",
+                because="the second pass would decide none: 4 open before and after")
         t.equal("it ends when nothing is open", t.call(decided_per_pass, 3, 20), [1, 1, 1], given="3 places, 20 passes")
 
     @wrong("few at first, many at the end")
@@ -456,8 +457,8 @@ class Bits(Exercise):
     covers = ("M10", "S1-B1.5")
     task = ("`model(codes, labels)` returns logits `(b, n + 1, k)`: the first row of each image was computed from the label alone, row i "
             "from the label and the first i codes. Return the cost of each image in bits, `(b,)`: the sum over its n codes of -log2 p(code "
-            "| label, codes before it). As written, each code is charged at the place that has seen it already, and the whole is a mean, in "
-            "nats.")
+            "| label, codes before it). As written, each code is charged at the place that has seen it already, and the whole is a "
+            "mean, in nats.")
     starter = """
 def bits_per_image(model, codes, labels):
     logits = model(codes, labels)                                        # (b, n + 1, k)
@@ -522,8 +523,8 @@ class Cached(Exercise):
     id = "priors.cached"
     difficulty, importance, minutes = 4, 4, 15
     task = ("`net(tokens, prefix, cache=memory)` is a causal Transformer that returns logits of what it was given; `KVCache(n)` remembers "
-            "n places. The prefix `(b, 1, dim)` goes in at the first call only, with no token `(b, 0)`; then one token per call. Return the "
-            "greedy codes `(b, n)`: the likeliest each time. Each token may pass the network once.")
+            "n places. The prefix `(b, 1, dim)` goes in at the first call only, with no token `(b, 0)`; then one token per call. Return "
+            "the greedy codes `(b, n)`: the likeliest each time. Each token may pass the network once.")
     starter = """
 def greedy_cached(net, prefix, n):
     memory = KVCache(n + 1)
@@ -568,7 +569,8 @@ def greedy_cached(net, prefix, n):
         t.equal("the same codes as without a cache", got, seen, given="a random network, 4 rows of 6 codes",
                 because="the newest token belongs in the next call, at its own place")
         t.true("each token passes once", sum(k for k, _, _ in calls) <= 6 and all(cached for _, _, cached in calls),
-               [k for k, _, _ in calls], "at most 1 token per call, with the cache", because="pass only the newest token; the cache holds the others")
+               [k for k, _, _ in calls], "at most 1 token per call, with the cache",
+               because="pass only the newest token; the cache holds the others")
         t.true("no more than 7 passes", len(calls) <= 7, len(calls), "6, or 7")
 
     @wrong("each token passes once")
