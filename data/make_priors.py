@@ -24,7 +24,8 @@ from mmgen.train import Batches, Recipe, fit, run
 from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent
-KINDS = {"ar": (ARPrior, ar_loss, 1200, dict(s=1.5)), "masked": (MaskedPrior, masked_loss, 1600, dict(n_steps=12, s=2.))}   # steps, sampling
+KINDS = {"ar": (ARPrior, ar_loss, 1200, dict(s=1.5)),                            # model, loss, steps, sampling
+         "masked": (MaskedPrior, masked_loss, 1600, dict(n_steps=12, s=2.))}
 
 
 @torch.no_grad()
@@ -43,7 +44,8 @@ def train(kind, seed, steps, folder, vqvae):
     states = fit(prior, loss, data, recipe, device="cpu", optimizer=block_optimizers(prior), folder=folder, save_every=50, progress=False)
     start, last = time.time(), None
     for last in states:
-        if last.step % 50 == 0: print(f"step {last.step}, {last.logs['bits']:.2f} bits, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+        if last.step % 50: continue
+        print(f"step {last.step}, {last.logs['bits']:.2f} bits, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
     return last.ema, last.seconds
 
 
@@ -51,7 +53,8 @@ def train(kind, seed, steps, folder, vqvae):
 def measure(prior, vqvae, way):
     "Bits of 1,000 test images, and the judge's figures of 1,000 samples."
     (k, y), n = codes_of(vqvae, "test"), 1000
-    nats = prior.nll(k[:n], y[:n]) if isinstance(prior, ARPrior) else masked_bound(prior, k[:n], y[:n], 10, torch.Generator().manual_seed(0))
+    k, y, rng = k[:n], y[:n], torch.Generator().manual_seed(0)
+    nats = prior.nll(k, y) if isinstance(prior, ARPrior) else masked_bound(prior, k, y, 10, rng)
     draw = lambda n, seed: (generate(prior, vqvae, torch.arange(n) % 10, seed, **way)[0], torch.arange(n) % 10)
     report = evaluate(draw, DigitImages("test").tensors(), n=n)
     figures = {name: round(report[name].value, 4) for name in ("recognised", "frechet", "precision", "recall")}
