@@ -20,7 +20,7 @@ from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.metrics import evaluate
 from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, ar_loss, block_optimizers, generate, masked_bound, masked_loss
-from mmgen.train import Batches, Recipe, fit, run
+from mmgen.train import Batches, Recipe, fit
 from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent

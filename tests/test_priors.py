@@ -14,9 +14,30 @@ from mmgen.checkpoints import load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.metrics import digit_net, embed
-from mmgen.priors import (SCHEDULES, ARPrior, Drawn, MaskedPrior, PriorConfig, TablePrior, ar_loss, block_optimizers, confidence, draw,
-                          finish, generate, guide, gumbel, halton, halton_order, hide, masked_bound, masked_loss, places_in_order, sharpen,
-                          still_open)
+from mmgen.priors import (
+    SCHEDULES,
+    ARPrior,
+    Drawn,
+    MaskedPrior,
+    PriorConfig,
+    TablePrior,
+    ar_loss,
+    block_optimizers,
+    confidence,
+    draw,
+    finish,
+    generate,
+    guide,
+    gumbel,
+    halton,
+    halton_order,
+    hide,
+    masked_bound,
+    masked_loss,
+    places_in_order,
+    sharpen,
+    still_open,
+)
 from mmgen.train import Batches, Muon, Recipe, fit, run
 from mmgen.vqvae import VQVAE, VQVAEConfig
 

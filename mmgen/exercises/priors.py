@@ -100,10 +100,10 @@ def next_token(logits, u, temperature=1.0):
         def oracle(logits, u, temperature):
             out = []
             for row, v in zip((logits / temperature).double().tolist(), u.tolist()):
-                weights, total = [math.exp(r - max(row)) for r in row], 0.
-                for k, w in enumerate(weights):
-                    total += w / sum(weights)
-                    if total > v: break
+                weights, total, k = [math.exp(r - max(row)) for r in row], 0., -1
+                while total <= v and k < len(row) - 1:
+                    k += 1
+                    total += weights[k] / sum(weights)
                 out.append(k)
             return torch.tensor(out)
         got = t.call(next_token, logits, u, 1.)
