@@ -192,7 +192,7 @@ class Drawn(NamedTuple):
 def finish(states) -> torch.Tensor:  # (b, n) int64
     "Run a sampler to its end; the codes of its last state."
     last = None
-    for last in states: pass
+    for state in states: last = state
     if last is None: raise ValueError("states is empty or used up; pass a fresh prior.sample(..)")
     return last.codes
 

@@ -27,6 +27,7 @@ from mmgen.transformer import (
     attend,
     attention_maps,
     attention_weights,
+    block_optimizers,
     causal_mask,
     classic_block,
     fastest,
@@ -103,7 +104,9 @@ def test_both_forms_agree_with_their_gradients(dtype, tol):
 
 def test_auto_takes_the_written_form_only_where_it_was_measured_faster():
     q = randn(1, 1, 8, 4)
-    assert fastest(q, q) == "sdpa" and fastest(q.bfloat16(), q) == "math" and fastest(q.bfloat16(), randn(1, 1, 65, 4)) == "sdpa"
+    half = q.bfloat16().requires_grad_()
+    assert fastest(half, q) == "math" and fastest(half, randn(1, 1, 129, 4)) == "sdpa"
+    assert fastest(q.requires_grad_(), q) == "sdpa" and fastest(q.bfloat16().detach(), q) == "sdpa"
 
 
 def test_shared_keys_equal_repeated_keys():
@@ -115,6 +118,10 @@ def test_weights_sum_to_one_and_half_precision_is_summed_in_float32():
     q = randn(2, 3, 700, 8)
     assert_close(attention_weights(q, q, causal=True).sum(-1), torch.ones(2, 3, 700))
     assert attention_weights(q.bfloat16(), q.bfloat16()).dtype == torch.float32
+    big = (q * 12).bfloat16()                                                                # scores of several hundred
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast): got = attention_weights(big, big)
+        assert_close(got.double(), attention_weights(big.double(), big.double()), atol=1e-3, rtol=0)
     assert attention_weights(q.double(), q.double()).dtype == torch.float64
 
 
@@ -286,6 +293,11 @@ def test_sincos_equals_the_loop():
             want = [f(p / 10_000 ** (i / 2)) for p in (r, c) for f in (math.sin, math.cos) for i in range(2)]
             assert_close(got[4 * r + c], torch.tensor(want))
     assert_close(angles(grid_positions(5), 3)[:, 0], torch.arange(5.))
+
+
+def test_a_prefix_runs_along_the_diagonal_before_the_grid():
+    assert grid_positions(2, 2, prefix=2).tolist() == [[0, 0], [1, 1], [2, 2], [2, 3], [3, 2], [3, 3]]
+    assert grid_positions(3, prefix=1).tolist() == [[0], [1], [2], [3]]
 
 
 def test_bad_positions_are_named():
@@ -482,6 +494,16 @@ def test_maps_are_the_weights_that_the_model_uses():
     assert not any(m._forward_hooks for m in model.modules())
 
 
+@pytest.mark.parametrize("positions,tied", [("learned", False), ("rope", True)])
+def test_each_weight_has_one_optimizer_and_tables_are_not_orthogonalised(positions, tied):
+    model = small(positions=positions, tied=tied)
+    muon, adam = block_optimizers(model, .02, 1e-3)(model.parameters())
+    names = {id(p): name for name, p in model.named_parameters()}
+    inside, rest = ([names[id(p)] for group in o.param_groups for p in group["params"]] for o in (muon, adam))
+    assert sorted(inside + rest) == sorted(names.values()) and adam.param_groups[0]["lr"] == 1e-3
+    assert all(name.endswith(("qkv.weight", "proj.weight", "fc1.weight", "fc2.weight")) for name in inside) and len(inside) == 8
+
+
 def test_it_learns_to_copy_through_the_training_loop():
     torch.manual_seed(0)
     half = torch.randint(0, 11, (256, 6)); data = torch.cat([half, half], 1)
@@ -500,3 +522,6 @@ def test_compiles_without_a_break(block):
     turn = rotation(grid_positions(5), 8)
     fast = torch.compile(part, fullgraph=True)
     assert_close(fast(x, (six[:3], six[3:]), rotation=turn), part(x, (six[:3], six[3:]), rotation=turn), atol=1e-5, rtol=1e-5)
+    written = torch.compile(lambda q, mask: attend(q, q, q, mask, causal=True, impl="math"), fullgraph=True)
+    q, mask = randn(1, 2, 5, 8).bfloat16(), torch.ones(1, 1, 1, 5, dtype=torch.bool)
+    assert_close(written(q, mask).float(), attend(q, q, q, mask, causal=True, impl="math").float(), atol=.02, rtol=.02)

@@ -243,31 +243,31 @@ def cross_attention(x, context, w_q, w_k, w_v):
         return F.scaled_dot_product_attention((x @ w_q)[None], (context @ w_k)[None], (context @ w_v)[None])[0]
 
     def check(t, cross_attention):
-        x, c, w = t.randn(3, 4), t.randn(5, 4), [t.randn(4, 4) for _ in range(3)]
+        x, c, w = t.randn(3, 5), t.randn(6, 5), [t.randn(5, 5) / 2 for _ in range(3)]
         got = t.call(cross_attention, x, c, *w)
-        t.shape("one row for each row of x", got, (3, 4), given="x (3, 4), context (5, 4)", because="queries come from x")
-        same = t.call(cross_attention, x, torch.ones(5, 4), *w)
-        t.equal("the weights of a query sum to one", same, (torch.ones(5, 4) @ w[2])[:3], given="five equal rows of context",
+        t.shape("one row for each row of x", got, (3, 5), given="x (3, 5), context (6, 5)", because="queries come from x")
+        same = t.call(cross_attention, x, torch.ones(6, 5), *w)
+        t.equal("the weights of a query sum to one", same, (torch.ones(6, 5) @ w[2])[:3], given="six equal rows of context",
                 because="softmax over the keys, axis -1; over axis 0 each key hands out one unit among the queries")
         want = _loop((x @ w[0])[None, None], (c @ w[1])[None, None], (c @ w[2])[None, None], lambda *_: True)[0, 0]
         t.equal("softmax(q k^T / sqrt(d)) v with q from x, k and v from context", got, want, atol=1e-4)
 
     @wrong("the weights of a query sum to one")
     def over_everything(x, context, w_q, w_k, w_v):
-        s = (x @ w_q) @ (context @ w_k).T / 2
+        s = (x @ w_q) @ (context @ w_k).T / 5 ** .5
         return s.flatten().softmax(0).view(s.shape) @ (context @ w_v)
     @wrong("with q from x, k and v from context")
     def no_scale(x, context, w_q, w_k, w_v): return _softmax((x @ w_q) @ (context @ w_k).T) @ (context @ w_v)
     @wrong("one row for each row of x")
-    def roles_swapped(x, context, w_q, w_k, w_v): return _softmax((context @ w_q) @ (x @ w_k).T / 2) @ (x @ w_v)
+    def roles_swapped(x, context, w_q, w_k, w_v): return _softmax((context @ w_q) @ (x @ w_k).T / 5 ** .5) @ (x @ w_v)
     @wrong("with q from x, k and v from context")
     def matrices_turned(x, context, w_q, w_k, w_v):
-        return _softmax((x @ w_q.T) @ (context @ w_k.T).T / 2) @ (context @ w_v)
+        return _softmax((x @ w_q.T) @ (context @ w_k.T).T / 5 ** .5) @ (context @ w_v)
     @wrong("with q from x, k and v from context")
     def hard_choice(x, context, w_q, w_k, w_v): return (context @ w_v)[((x @ w_q) @ (context @ w_k).T).argmax(1)]
     @wrong("the weights of a query sum to one")
     def divided_by_its_sum(x, context, w_q, w_k, w_v):
-        s = ((x @ w_q) @ (context @ w_k).T / 2).exp()
+        s = ((x @ w_q) @ (context @ w_k).T / 5 ** .5).exp()
         return s / s.sum(0) @ (context @ w_v)
 
 
@@ -353,7 +353,7 @@ def rotary(x, positions):
         return torch.view_as_real(z * torch.polar(torch.ones_like(w), w)).flatten(-2)
 
     def check(t, rotary):
-        x, positions = t.randn(2, 3, 4, 6), torch.tensor([0, 3, 1, 7])
+        x, positions = t.randn(2, 3, 4, 6), torch.tensor([0, 3, 1, 700])
         got = t.call(rotary, x, positions)
         t.shape("the shape that came in", got, x.shape)
         t.equal("place 0 turns nothing", got[:, :, 0], x[:, :, 0])
@@ -368,7 +368,7 @@ def rotary(x, positions):
             for i in range(3):
                 w = p * 10_000 ** (-2 * i / 6); a, b = x[:, :, n, 2 * i], x[:, :, n, 2 * i + 1]
                 want[:, :, n, 2 * i], want[:, :, n, 2 * i + 1] = a * math.cos(w) - b * math.sin(w), a * math.sin(w) + b * math.cos(w)
-        t.equal("pair i turns by position * 10000^(-2i/d)", got, want, atol=1e-4, given="places 0, 3, 1, 7; d = 6",
+        t.equal("pair i turns by position * 10000^(-2i/d)", got, want, atol=1e-4, given="places 0, 3, 1, 700; d = 6",
                 because="each pair has its own speed, and the position is what was given, not the row's number")
 
     @wrong("neighbours form a pair")
@@ -566,7 +566,7 @@ def block(x, norm, w_q, w_k, w_v, w_o, w_1, w_2):
         return x + (norm(x) @ w_1).clamp(min=0) @ w_2
 
     def check(t, block):
-        d, norm = 4, lambda x: F.layer_norm(x, x.shape[-1:])
+        d, norm = 5, lambda x: F.layer_norm(x, x.shape[-1:])
         w = [t.randn(*s) / 2 for s in [(d, d)] * 4 + [(d, 6), (6, d)]]
         x = t.randn(3, 5, d)
         got = t.call(block, x, norm, *w)
