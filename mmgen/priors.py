@@ -104,7 +104,7 @@ class PriorConfig:
         if not 0 <= self.label_drop < 1: raise ValueError(f"label_drop={self.label_drop!r}; expected a number in [0, 1)")
         if self.order not in ("raster", "columns", "halton"):
             raise ValueError(f"order={self.order!r}; expected 'raster', 'columns' or 'halton'")
-        self.transformer(True)                                                    # what does not fit there fails here
+        self.transformer(True), places_in_order(self.order, self.shape)           # what does not fit there fails here
 
     def transformer(self, causal: bool) -> TransformerConfig:
         "Config of the network; it knows a mask token more if it is not causal."
@@ -130,9 +130,10 @@ class _Prior(nn.Module):
         return self.labels(labels)[:, None]
 
 def places_in_order(name: str, shape: tuple) -> torch.Tensor:  # (n,) int64
-    "Places of a grid, row * columns + column, in the order called `name`."
-    grid = torch.arange(math.prod(shape)).view(shape)
-    return {"raster": grid.flatten, "columns": grid.T.flatten, "halton": lambda: halton_order(*shape)}[name]()
+    "Places of a grid, row * columns + column, in the order called `name`; 'columns' and 'halton' are for two axes."
+    line = torch.arange(math.prod(shape))
+    if name != "raster" and len(shape) != 2: raise ValueError(f"order={name!r} needs rows and columns; got shape={shape}")
+    return {"raster": lambda: line, "columns": lambda: line.view(shape).T.flatten(), "halton": lambda: halton_order(*shape)}[name]()
 
 # %% ../nbs/09_priors.ipynb #84b92329
 class ARPrior(_Prior, PyTorchModelHubMixin):

@@ -371,6 +371,13 @@ def test_bad_labels_and_used_up_states():
     with pytest.raises(ValueError, match="used up"): finish(states)
 
 
+def test_a_line_of_codes_has_no_columns():
+    line = dict(n_codes=4, shape=(5,), n_classes=1, dim=16, depth=1, num_heads=2)
+    assert finish(ARPrior(PriorConfig(**line)).sample(LABELS * 0)).shape == (5, 5)
+    assert finish(MaskedPrior(PriorConfig(**line)).sample(LABELS * 0, order="raster")).min() >= 0
+    with pytest.raises(ValueError, match="rows and columns"): PriorConfig(**line, order="columns")
+
+
 @pytest.mark.parametrize("field,value", [("n_codes", 1), ("n_classes", 0), ("label_drop", 1.), ("order", "spiral"),
                                          ("dim", 30), ("depth", 0)])
 def test_bad_config_is_named(field, value):
