@@ -275,13 +275,13 @@ def _schedule(name):
 def hide(codes: torch.Tensor, share: torch.Tensor, rng=None) -> torch.Tensor:  # (b, n), (b,) in [0, 1] -> (b, n) bool
     "Places to hide in each row: ceil(share * n), at least one, evenly drawn."
     count = (share * codes.shape[1]).ceil().clamp(1, codes.shape[1])
-    return torch.rand(codes.shape, generator=rng).argsort(1).argsort(1).to(codes.device) < count[:, None]
+    return (torch.rand(codes.shape, generator=rng).argsort(1).argsort(1) < count[:, None]).to(codes.device)
 
 def masked_loss(prior: MaskedPrior, batch: tuple, schedule="cosine") -> tuple:
     "Mean nats per hidden code, for `fit` (Chang et al. 2022, section 3.1); with schedule 'linear' it is the bound of `masked_bound`."
     codes, labels = batch
     t = (torch.arange(len(codes)) + torch.rand(1)) / len(codes)                # (b,) one in each b-th part of [0, 1)
-    open_ = hide(codes, torch.tensor([_schedule(schedule)(v) for v in t.tolist()], device=codes.device))
+    open_ = hide(codes, torch.tensor([_schedule(schedule)(v) for v in t.tolist()]))
     nats = F.cross_entropy(prior.predict(codes.masked_fill(open_, -1), labels).float().mT, codes, reduction="none")   # (b, n)
     loss = ((nats * open_).sum(1) / open_.sum(1)).mean()
     return loss, {"bits": loss.detach() / math.log(2)}
