@@ -20,7 +20,8 @@ AR_WAYS = [*(dict(s=s) for s in (1., 1.5, 2., 3.)), *(dict(s=s, temperature=.9) 
            dict(s=2., top_p=.95), dict(s=2.5, top_p=.9), dict(s=2.5, top_k=50)]
 MASKED_WAYS = [dict(s=1.5), dict(s=2.), dict(s=3.), dict(s=2., n_steps=8), dict(s=2., n_steps=20), dict(s=2., noise=1.),
                dict(s=2., noise=10.), dict(s=2., order="halton"), dict(s=2., order="halton", n_steps=20), dict(s=2., order="random"),
-               dict(s=2., temperature=.9), dict(s=2., top_p=.9), dict(s=2.5, temperature=.8), dict(s=2., schedule="linear"), dict(s=2., schedule="arccos", order="halton")]
+               dict(s=2., temperature=.9), dict(s=2., top_p=.9),
+               dict(s=2.5, temperature=.8), dict(s=2., schedule="linear"), dict(s=2., schedule="arccos", order="halton")]
 
 
 def judge(n):
