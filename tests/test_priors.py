@@ -445,6 +445,9 @@ def test_shipped_weights_are_small_and_say_how_they_were_made(kind):
     assert record["command"].startswith(f"python data/make_priors.py {kind}") and record["commit"] and record["seed"] == 0
     assert json.loads((folder / "model.json").read_text(encoding="utf8"))["record"] == record
     assert (folder / "model.safetensors").stat().st_size < 2_000_000
+    measured = record["measured"]
+    assert measured["samples"] >= 1000 and measured["frechet"] > 0
+    if kind == "ar": assert measured["recognised"] >= .99 and measured["frechet"] <= 4 * measured["frechet_floor"]   # the bar of the notebook
 
 
 @pytest.mark.slow
