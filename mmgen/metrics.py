@@ -312,6 +312,7 @@ class Row:
     seconds: float   # to compute all three
     note: str = ""   # what to know about this figure
 
+# %% ../nbs/06_metrics.ipynb #fd5b9f2a
 @dataclass(frozen=True)
 class Report:
     "What `evaluate` returns: `rows`, `report['frechet']`, `ok`, `per_class`, `as_dict()`; printed, a table."
@@ -324,11 +325,15 @@ class Report:
         "No row failed, and at least one was judged."
         return any(r.ok for r in self.rows) and all(r.ok is not False for r in self.rows)
 
-    def __getitem__(self, metric): return next(r for r in self.rows if r.metric == metric)
+    def __getitem__(self, metric):
+        found = {r.metric: r for r in self.rows}
+        if metric not in found: raise KeyError(f"{metric!r} was not measured; rows: {', '.join(found)}")
+        return found[metric]
 
     def as_dict(self) -> dict:
-        "Plain dicts, lists and numbers, ready for JSON."
-        return {"ok": self.ok, "seconds": self.seconds, "rows": [asdict(r) for r in self.rows], "per_class": self.per_class}
+        "Plain dicts, lists and numbers, ready for JSON; None for a gap that is nan."
+        rows = [{k: None if v != v else v for k, v in asdict(r).items()} for r in self.rows]
+        return {"ok": self.ok, "seconds": self.seconds, "rows": rows, "per_class": self.per_class}
 
     def __repr__(self):
         head = f"{'metric':11} {'value':>9} {'floor':>9} {'ceiling':>9} {'gap':>6}  ok  {'better':7} {'n':>6} seed {'s':>5}"

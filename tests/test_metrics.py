@@ -52,7 +52,11 @@ def images(*shape, seed=0): return torch.rand(shape, generator=gen(seed)) * 2 - 
 
 
 @pytest.fixture(scope="module")
-def digits(): return DigitImages("test").tensors()
+def digits():
+    "The test set, shuffled: its first half was written by other people than the second."
+    x, y = DigitImages("test").tensors()
+    order = torch.randperm(len(x), generator=gen())
+    return x[order], y[order]
 
 
 @pytest.fixture(scope="module")
@@ -414,3 +418,18 @@ def test_images_in_the_wrong_range_are_warned_of(digits, judge):
     x = digits[0]
     with pytest.warns(UserWarning, match=r"no value is below 0; are its images in \[0, 1\]"):
         assert not evaluate((x[:200] + 1) / 2, x[5000:], n=80, features=judge)["frechet"].ok
+
+
+def test_a_control_that_does_not_differ_is_not_judged(digits):
+    x = digits[0]
+    report = evaluate(x[:300], x[5000:], n=100, features=lambda t: t.flatten(1)[:, ::30], ceiling=x[300:600])
+    odd = [r for r in report.rows if r.ok is None]
+    assert all(math.isnan(r.gap) for r in odd) and "NaN" not in json.dumps(report.as_dict()) and "recognised" not in str(report)
+    with pytest.raises(KeyError, match="'recognised' was not measured; rows: frechet, kernel"): report["recognised"]
+
+
+def test_a_generator_is_asked_for_n_and_seed(digits, judge):
+    asked = []
+    def generator(n, seed): asked.append((n, seed)); return digits[0][:n]
+    evaluate(generator, digits[0][5000:], n=70, seed=9, features=judge, ceiling=generator)
+    assert asked == [(70, 9), (70, 9)]

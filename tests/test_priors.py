@@ -447,7 +447,7 @@ def test_shipped_weights_are_small_and_say_how_they_were_made(kind):
     assert (folder / "model.safetensors").stat().st_size < 2_000_000
     measured = record["measured"]
     assert measured["samples"] >= 1000 and measured["frechet"] > 0
-    if kind == "ar": assert measured["recognised"] >= .99 and measured["frechet"] <= 4 * measured["frechet_floor"]   # the bar of the notebook
+    if kind == "ar": assert measured["recognised"] >= .99 and measured["frechet"] <= 4 * measured["frechet_floor"]
 
 
 @pytest.mark.slow

@@ -125,6 +125,11 @@ def test_weights_sum_to_one_and_half_precision_is_summed_in_float32():
     assert attention_weights(q.double(), q.double()).dtype == torch.float64
 
 
+def test_shapes_without_numbers():
+    with torch.device("meta"): q = torch.empty(2, 4, 9, 8)
+    for impl in ("sdpa", "math"): assert attend(q, q, q, causal=True, impl=impl).shape == q.shape
+
+
 def test_dropout_keeps_the_mean_and_is_off_in_eval():
     torch.manual_seed(0); q = randn(1, 1, 2000, 4); one = torch.ones(1, 1, 2000, 4)
     for impl in ("sdpa", "math"): assert abs(attend(q, q, one, dropout=.3, impl=impl).mean() - 1) < .02

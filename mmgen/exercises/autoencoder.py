@@ -365,7 +365,7 @@ class DecoderBug(Exercise):
     "a decoder with three faults"
     id, kind, bug = "autoencoder.decoder_bug", "bug", "shape '[-1, 16, 4, 4]' is invalid"
     difficulty, importance, minutes = 3, 4, 10
-    covers = ("S0-B1.5", "S0-B2.2", "S4-B4.4", "S4-B4.5", "S2-B3.2")
+    covers = ("S0-B1.5", "S0-B2.2", "S4-B4.4", "S4-B4.5", "S2-B3.2", "S4-B4", "S0-B1")
     task = ("This decoder should turn `(b, dim)` into images `(b, channels, 32, 32)` in [-1, 1], starting from a 4 x 4 grid of 16 "
             "features. Repair it: "
             "a layer that is never called, sizes that are exchanged, and sides that grow wrongly.")
@@ -568,7 +568,7 @@ class HeadsBug(Exercise):
     "two heads that strangle the latent"
     id, kind, bug = "autoencoder.heads_bug", "bug", "the mean reaches any value"
     difficulty, importance, minutes = 3, 4, 8
-    covers = ("S3-B1.5", "S3-B4.7", "S3-F21", "S3-IV-1")
+    covers = ("S3-B1.5", "S3-B4.7", "S3-F21", "S3-IV-1", "S3-B4")
     task = ("From features `h` of shape `(b, n)` this module should return `(mean, logvar)` of a Gaussian posterior, each `(b, d)`; "
             "`logvar` is "
             "$\\ln\\sigma^2$. As it stands each latent can carry half a bit at most. Repair it.")
@@ -670,7 +670,7 @@ class TargetBug(Exercise):
     "an autoencoder that is shown labels"
     id, kind, bug = "autoencoder.target_bug", "bug", "the loss does not see labels"
     difficulty, importance, minutes = 2, 3, 6
-    covers = ("S3-B3.8", "S3-F19", "S0-B1.6", "S3-B4.2")
+    covers = ("S3-B3.8", "S3-F19", "S0-B1.6", "S3-B4.2", "S3-B3")
     task = ("`batch` is `(x, y)`: images `(b, 1, h, w)` and integer labels `(b,)`. Return the reconstruction loss of the "
             "autoencoder `model`: the mean "
             "squared error over all pixels, a single number. An output of another shape than `x` must raise ValueError.")

@@ -18,7 +18,7 @@ class Nearest(Exercise):
     "Index of the nearest code"
     id = "quantizer.nearest"
     difficulty, importance, minutes = 1, 5, 5
-    covers = ("S2-F17", "S4-B4.2", "S4-B4.3", "S2-B3.1", "S2-B3.3")
+    covers = ("S2-F17", "S4-B4.2", "S4-B4.3", "S2-B3.1", "S2-B3.3", "S2-B3")
     task = ("Given vectors `z` (n, d) and a `codebook` (k, d), return the index (n,) of the nearest code of each row. No Python "
             "loop.")
     starter = """
@@ -208,7 +208,7 @@ class Lookup(Exercise):
     "From weights to a code"
     id, kind = "quantizer.lookup", "bug"
     difficulty, importance, minutes = 1, 3, 4
-    covers = ("S3-B2.1", "S3-B2.2", "S3-B2.3", "S3-B3.3", "S3-IV-2")
+    covers = ("S3-B2.1", "S3-B2.2", "S3-B2.3", "S3-B3.3", "S3-IV-2", "S3-B2")
     bug = "must match the size"
     task = ("`weights` (n, k) scores every code for every row. Return the code (n, d) with the largest score of each row, from "
             "`codebook` (k, d): one code, no mixture.")
@@ -255,7 +255,7 @@ class Deterministic(Exercise):
     "Indices that mean something"
     id, kind = "quantizer.deterministic", "bug"
     difficulty, importance, minutes = 2, 3, 5
-    covers = ("S3-B1.1", "S3-B1.2", "S3-B1.6", "S3-F13")
+    covers = ("S3-B1.1", "S3-B1.2", "S3-B1.6", "S3-F13", "S3-B1")
     bug = "one index per row"
     task = ("`code_indices(z, codebook)` shall return the code index (n,) of each row of `z`. The loss curve looked plausible, but "
             "decoding gave noise. Repair it.")
@@ -365,7 +365,7 @@ class Learns(Exercise):
     "All three parts learn"
     id, kind = "quantizer.learns", "bug"
     difficulty, importance, minutes = 3, 5, 8
-    covers = ("S0-B1.8", "S4-B3.3", "S4-B3.2", "S4-B4.7")
+    covers = ("S0-B1.8", "S4-B3.3", "S4-B3.2", "S4-B4.7", "S4-B3")
     bug = "the encoder receives a gradient"
     task = ("`total_loss(encoder, codebook, decoder, x)` is all that a training loop minimises. The log improves a little and "
             "stops: only the decoder learns. Add what is missing (beta 0.25), so that encoder, codebook and decoder all learn. `x` "

@@ -15,7 +15,7 @@ class Order(Exercise):
     id = "vqvae.order"
     kind = "bug"
     difficulty, importance, minutes = 1, 4, 4
-    covers = ("S2-B1.1", "S2-F4", "S1-F12")
+    covers = ("S2-B1.1", "S2-F4", "S1-F12", "S2-B1")
     task = ("Three functions are given: `encode` (images to vectors), `quantize` (vectors to codes), `decode` (codes to images). "
             "The diagram that this was written from lets the quantizer feed an encoder. Put the calls in the order of a VQ-VAE, "
             "each once.")
@@ -662,7 +662,7 @@ class RunsAlone(Exercise):
     "Does the exported module run by itself?"
     id = "vqvae.runs_alone"
     difficulty, importance, minutes = 2, 3, 8
-    covers = ("S4-B2.1", "S4-B1.1", "S1-B1.1", "S1-B1.3")
+    covers = ("S4-B2.1", "S4-B1.1", "S1-B1.1", "S1-B1.3", "S4-B1", "S1-B1")
     task = ("A notebook exports the cells that start with `#| export`; `cells` is a list of such sources. Join the exported ones in "
             "order, run them in an empty namespace, and return the name that is missing (a string), or None if all is there. The "
             "other cells must not be run.")
@@ -744,7 +744,7 @@ class Requirements(Exercise):
     "Which packages does this code need?"
     id = "vqvae.requirements"
     difficulty, importance, minutes = 2, 2, 7
-    covers = ("S2-B2.1", "S2-F26")
+    covers = ("S2-B2.1", "S2-F26", "S2-B2")
     task = ("Return the set of top-level names of the packages that `source` (a string of Python) imports, without those of the "
             "standard library and without relative imports. `import torch.nn as nn` counts as `torch`.")
     starter = """
