@@ -25,7 +25,7 @@ from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent
 KINDS = {"ar": (ARPrior, ar_loss, 1200, dict(s=2.5, top_p=.9)),                            # model, loss, steps, sampling
-         "masked": (MaskedPrior, masked_loss, 1600, dict(n_steps=12, s=2.))}
+         "masked": (MaskedPrior, masked_loss, 1600, dict(n_steps=12, s=2., noise=1., top_p=.9))}
 
 
 @torch.no_grad()
