@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 GPU_PEAK = "(lambda t: t.cuda.max_memory_allocated() if t and t.cuda.is_available() else 0)(__import__('sys').modules.get('torch'))"
+HOST_PEAK = "__import__('resource').getrusage(0).ru_maxrss * (1 if __import__('sys').platform == 'darwin' else 1024)"   # not on Windows
 OUT = sys.stdout
 KNOWN = {"DeadKernelError": "the kernel died: it was killed, often because memory ran out",
          "CellTimeoutError": "the cell ran past its limit and was stopped"}
@@ -35,7 +36,7 @@ def end_with_parent():
 
 
 def engine(state):
-    "A papermill engine that announces each cell and asks the kernel for its peak of GPU memory at the end."
+    "A papermill engine that announces each cell and asks the kernel for its peaks of memory at the end."
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
 
@@ -45,10 +46,11 @@ def engine(state):
     class Client(Attentive, PapermillNotebookClient):
         def papermill_execute_cells(self):
             super().papermill_execute_cells()
-            try:
-                reply = self.wait_for_reply(self.kc.execute("", silent=True, store_history=False, user_expressions={"gpu": GPU_PEAK}), None)
-                state["gpu"] = int(reply["content"]["user_expressions"]["gpu"]["data"]["text/plain"])
-            except Exception: state["gpu"] = 0
+            for name, peak in (("gpu", GPU_PEAK), ("host", HOST_PEAK)):
+                try:
+                    reply = self.wait_for_reply(self.kc.execute("", silent=True, store_history=False, user_expressions={name: peak}), None)
+                    state[name] = int(reply["content"]["user_expressions"][name]["data"]["text/plain"])
+                except Exception: state[name] = 0
 
     class Engine(NBClientEngine):
         @classmethod
@@ -81,7 +83,7 @@ def main(job):
     "Run `job`: dict of path, out, parameters, folder, timeout."
     import papermill
     from papermill.engines import papermill_engines
-    state = {"cell": 0, "gpu": 0}
+    state = {"cell": 0, "gpu": 0, "host": 0}
     papermill_engines.register("mmgen", engine(state))
     with tempfile.TemporaryDirectory() as folder:
         own_kernel(folder)
@@ -89,7 +91,7 @@ def main(job):
             papermill.execute_notebook(job["path"], job["out"], parameters=job["parameters"], engine_name="mmgen", kernel_name="python3",
                                        progress_bar=False, cwd=job["folder"], execution_timeout=job["timeout"], start_timeout=120)
         except Exception as e: say(failed=describe(e, state["cell"], job["out"]), gpu=state["gpu"]); return 1
-    say(passed=True, gpu=state["gpu"])
+    say(passed=True, gpu=state["gpu"], host=state["host"])
     return 0
 
 
