@@ -149,14 +149,16 @@ def as_dict(config):
     return asdict(config) if is_dataclass(config) else dict(config or {})
 
 
-def load_state(model, tensors):
-    "Copy `tensors` (name -> tensor) into `model`: all of them, nothing else. ValueError lists the first five names that do not fit."
+def load_state(model, tensors, called=lambda name: name):
+    """Copy `tensors` (name -> tensor) into `model`: all of them, nothing else. ValueError lists the first five names that do not fit,
+    each as `called(name)`: what the file that the tensors came from calls it."""
     own = model.state_dict()
     wrong = {"missing": [k for k in own if k not in tensors], "unexpected": [k for k in tensors if k not in own],
-             "wrongly shaped": [f"{k} {tuple(tensors[k].shape)} for {tuple(own[k].shape)}" for k in own
-                                if k in tensors and tensors[k].shape != own[k].shape]}
+             "wrongly shaped": [k for k in own if k in tensors and tensors[k].shape != own[k].shape]}
     if any(wrong.values()):
-        said = "; ".join(f"{len(v)} {kind}: {', '.join(v[:5])}{', ..' if len(v) > 5 else ''}" for kind, v in wrong.items() if v)
+        shapes = lambda k: f" {tuple(tensors[k].shape)} for {tuple(own[k].shape)}" if k in wrong["wrongly shaped"] else ""
+        said = "; ".join(f"{len(v)} {kind}: {', '.join(called(k) + shapes(k) for k in v[:5])}{', ..' if len(v) > 5 else ''}"
+                         for kind, v in wrong.items() if v)
         raise ValueError(f"the weights do not fit {type(model).__name__}: {said}{_prefix_hint(own, tensors)}")
     model.load_state_dict(tensors)
     return model
