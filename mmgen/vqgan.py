@@ -6,7 +6,7 @@
 __all__ = ['GAMES', 'TURNS', 'RENAMED', 'Game', 'game', 'PatchDiscriminator', 'MapDiscriminator', 'MultiScale', 'adaptive_weight',
            'last_layer', 'r1_penalty', 'lecam_penalty', 'VQGANConfig', 'VQGAN', 'generator_loss', 'detached', 'still',
            'critic_loss', 'players', 'PublishedConfig', 'group_norm', 'ResBlock', 'AttnBlock', 'Level', 'Middle',
-           'PublishedEncoder', 'PublishedDecoder', 'PublishedVQGAN', 'from_published', 'to_published',
+           'PublishedEncoder', 'PublishedDecoder', 'PublishedVQGAN', 'from_published', 'published_name', 'to_published',
            'published_config', 'load_published']
 
 # %% ../nbs/07_vqgan.ipynb #71715116
@@ -332,10 +332,13 @@ def from_published(state: dict) -> dict:
     swap = lambda name: next((ours + name[len(theirs):] for theirs, ours in RENAMED if name.startswith(theirs)), name)
     return {swap(name): t for name, t in kept.items()} | {"quantizer.started": torch.tensor(True)}
 
+def published_name(name: str) -> str:
+    "What a published file calls the tensor that we call `name`."
+    return next((theirs + name[len(ours):] for theirs, ours in RENAMED if name.startswith(ours)), name)
+
 def to_published(model: "PublishedVQGAN") -> dict:
     "The published names for a model's tensors: the inverse of `from_published`."
-    swap = lambda name: next(theirs + name[len(ours):] for theirs, ours in RENAMED if name.startswith(ours))
-    return {swap(name): t for name, t in model.state_dict().items() if name != "quantizer.started"}
+    return {published_name(name): t for name, t in model.state_dict().items() if name != "quantizer.started"}
 
 # %% ../nbs/07_vqgan.ipynb #fc300fd7
 def published_config(state: dict, resolution: int = 256) -> PublishedConfig:
@@ -346,12 +349,12 @@ def published_config(state: dict, resolution: int = 256) -> PublishedConfig:
         levels = [i for i in range(99) if f"encoder.0.down.{i}.block.0.conv1.weight" in state]
         depth = sum(f"encoder.0.down.0.block.{j}.conv1.weight" in state for j in range(99))
         n_codes, dim = state["quantizer.codebook"].shape
-    except KeyError as e: raise ValueError(f"{e.args[0]} is missing: these are not the weights of a published VQ-GAN") from None
+    except KeyError as e: raise ValueError(f"{published_name(e.args[0])} is missing: these are not the weights of a published VQ-GAN") from None
     mult = [at(f"down.{i}.block.0.conv1.weight")[0] // width for i in levels]
     attention = [resolution >> i for i in levels if f"encoder.0.down.{i}.attn.0.q.weight" in state]
     return PublishedConfig(channels, resolution, width, mult, depth, attention, z_channels, dim, n_codes)
 
 def load_published(state: dict, resolution: int = 256) -> PublishedVQGAN:
-    "A model with published weights, in eval mode. ValueError lists names that are missing, unexpected or wrongly shaped."
+    "A model with published weights, in eval mode. ValueError lists the published names that are missing, unexpected or wrongly shaped."
     state = from_published(state)
-    return load_state(PublishedVQGAN(published_config(state, resolution)), state).eval()
+    return load_state(PublishedVQGAN(published_config(state, resolution)), state, called=published_name).eval()
