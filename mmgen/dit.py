@@ -217,7 +217,7 @@ def check_inputs(x_t, t, labels, c: DiTConfig):
     if t.shape != (b,): raise ValueError(f"t has shape {tuple(t.shape)}; expected ({b},): a time for each picture")
     seen = t.device.type == "cpu" and not torch.compiler.is_compiling() and b > 0  # elsewhere a look costs time
     if seen and (t.min() < 0 or t.max() * c.time_scale > 1000):
-        raise ValueError(f"t runs from {t.min():g} to {t.max():g}; expected 0 to {1000 / c.time_scale:g}: config.time_scale={c.time_scale:g}")
+        raise ValueError(f"t runs from {t.min():g} to {t.max():g}; expected 0 to {1000 / c.time_scale:g}, for time_scale={c.time_scale:g}")
     if labels is None: return torch.full((b,), c.n_classes, device=x_t.device)
     if labels.shape != (b,): raise ValueError(f"labels has shape {tuple(labels.shape)}; expected ({b},)")
     return labels

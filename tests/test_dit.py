@@ -2,6 +2,8 @@
 import copy
 import math
 from functools import partial
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,7 +218,7 @@ def test_places_of_another_grid():
 
 def test_original_places_are_those_published():
     d, rows, columns = 32, 4, 6
-    grid = np.stack(np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))).reshape(2, -1)   # column, then row
+    grid = np.stack(np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))).reshape(2, -1)  # x, y
     omega = 1 / 10000 ** (np.arange(d // 4, dtype=np.float64) / (d / 4))
     half = lambda pos: np.concatenate([np.sin(np.outer(pos, omega)), np.cos(np.outer(pos, omega))], 1)
     want = torch.from_numpy(np.concatenate([half(grid[0]), half(grid[1])], 1)).float()
@@ -352,37 +354,16 @@ def test_published_weights_that_do_not_fit_are_listed_by_their_names(published):
 
 
 def test_equals_diffusers(published):
-    diffusers = pytest.importorskip("diffusers")
-    c, theirs = published.config, to_published(published)
-    heads = dict(num_attention_heads=c.num_heads, attention_head_dim=c.dim // c.num_heads)
-    sizes = dict(in_channels=4, out_channels=8, num_layers=c.depth, sample_size=8, patch_size=2, num_embeds_ada_norm=c.n_classes)
-    peer = diffusers.DiTTransformer2DModel(**heads, **sizes, norm_eps=1e-6).eval()
-    peer.load_state_dict(for_diffusers(theirs, peer), strict=True)
+    pytest.importorskip("diffusers")
+    bench = SourceFileLoader("bench_dit", str(Path(__file__).parents[1] / "benchmarks" / "dit.py")).load_module()
+    peer = bench.peer_of(published.config).eval()
+    peer.load_state_dict(bench.for_diffusers(to_published(published), peer), strict=True)
     x, t, y = randn(3, 4, 8, 8), torch.tensor([0, 417, 999]), torch.tensor([0, 6, 3])
     with torch.no_grad():
-        want = published(x, t, y)
-        far = (peer(x, t, y).sample - want).abs().amax((1, 2, 3))                 # its clock divides by half - 1, the weights' by half
-        for block in peer.transformer_blocks: block.norm1.emb.time_proj.downscale_freq_shift = 0
-        assert_close(peer(x, t, y).sample, want, atol=1e-5, rtol=1e-5)
-    assert far[0] < 1e-5 < 1e-2 < far[1]
-
-
-def for_diffusers(theirs, peer):
-    "Published weights under the names of diffusers' DiTTransformer2DModel."
-    out = {k: v for k, v in peer.state_dict().items() if k == "pos_embed.pos_embed"}
-    out |= {f"pos_embed.proj.{k}": theirs[f"x_embedder.proj.{k}"] for k in ("weight", "bias")}
-    for k in ("weight", "bias"):
-        out[f"proj_out_1.{k}"], out[f"proj_out_2.{k}"] = theirs[f"final_layer.adaLN_modulation.1.{k}"], theirs[f"final_layer.linear.{k}"]
-    for i in range(len(peer.transformer_blocks)):
-        a, b = f"transformer_blocks.{i}", f"blocks.{i}"
-        out[f"{a}.norm1.emb.class_embedder.embedding_table.weight"] = theirs["y_embedder.embedding_table.weight"]
-        for k in ("weight", "bias"):
-            for n, name in ((1, 0), (2, 2)): out[f"{a}.norm1.emb.timestep_embedder.linear_{n}.{k}"] = theirs[f"t_embedder.mlp.{name}.{k}"]
-            out[f"{a}.norm1.linear.{k}"] = theirs[f"{b}.adaLN_modulation.1.{k}"]
-            for name, part in zip("qkv", theirs[f"{b}.attn.qkv.{k}"].chunk(3)): out[f"{a}.attn1.to_{name}.{k}"] = part
-            out[f"{a}.attn1.to_out.0.{k}"] = theirs[f"{b}.attn.proj.{k}"]
-            out[f"{a}.ff.net.0.proj.{k}"], out[f"{a}.ff.net.2.{k}"] = theirs[f"{b}.mlp.fc1.{k}"], theirs[f"{b}.mlp.fc2.{k}"]
-    return out
+        assert_close(peer(x, t, y).sample, published(x, t, y), atol=1e-5, rtol=1e-5)
+        for block in peer.transformer_blocks: block.norm1.emb.time_proj.downscale_freq_shift = 1     # as diffusers builds it
+        far = (peer(x, t, y).sample - published(x, t, y)).abs().amax((1, 2, 3))
+    assert far[0] < 1e-5 < 1e-2 < far[1]                                          # its clock divides by half - 1, the weights' by half
 
 
 def test_guidance_on_all_channels_and_on_three(published):
@@ -493,7 +474,7 @@ def test_bad_config_is_named(changes, words):
     (lambda x, t, y: (x[..., :11], t, y), ValueError, "x_t is 8 x 11; expected multiples of patch=2"),
     (lambda x, t, y: (x, t[:1], y), ValueError, r"t has shape \(1,\); expected \(2,\)"),
     (lambda x, t, y: (x, torch.tensor(.5), y), ValueError, r"t has shape \(\)"),
-    (lambda x, t, y: (x, t * 500, y), ValueError, "expected 0 to 1: config.time_scale=1000"),
+    (lambda x, t, y: (x, t * 500, y), ValueError, "expected 0 to 1, for time_scale=1000"),
     (lambda x, t, y: (x, t - 1, y), ValueError, "expected 0 to 1"),
     (lambda x, t, y: (x, t, y[:1]), ValueError, r"labels has shape \(1,\); expected \(2,\)"),
     (lambda x, t, y: (x, t, y + 6), IndexError, "expected 0 to 5"),
