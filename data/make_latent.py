@@ -1,0 +1,221 @@
+"""Train the shipped denoisers of notebook 13, and make its tables: `python data/make_latent.py pixels`, `.. latents`, `.. tables`.
+
+The first two write data/weights/dit_KIND. The tokenizer is the shipped VQ-VAE; the seconds of its own training are added to those of the
+latents. `tables PART ..` trains many small models and writes data/results/latent.json, a part at a time; parts that are there are kept.
+The same numbers come only from the same machine with the same versions and number of threads.
+"""
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from mmgen.autoencoder import VAE, VAEConfig, vae_loss
+from mmgen.checkpoints import load_weights, save_weights
+from mmgen.core import Stopwatch, data_path, seed_everything
+from mmgen.data import DigitImages
+from mmgen.dit import DiTConfig
+from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_latents, latent_loss
+from mmgen.metrics import evaluate
+from mmgen.train import Batches, Recipe, fit
+from mmgen.transformer import block_optimizers
+from mmgen.vqvae import VQVAE
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "results" / "latent.json"
+STEPS = {"pixels": 3200, "latents": 2400}
+WAYS = {"pixels": dict(s=2., n_steps=12), "latents": dict(s=2., n_steps=12)}
+FIGURES = ("recognised", "frechet", "precision", "recall")
+
+
+FULL, SMALL = dict(dim=128, depth=4, num_heads=4), dict(dim=64, depth=3, num_heads=2)
+
+
+def new_model(space, size=FULL, mode="modern", **changes):
+    "A model of the recipe in pixels or latents; `changes` go to its config."
+    shape, patch = {"pixels": ((1, 28, 28), 4), "latents": ((8, 7, 7), 1)}[space]
+    dit = DiTConfig(shape, patch, n_classes=10, mode=mode, **size)
+    if space == "pixels": return LatentDiffusion(LatentConfig(dit, **changes))
+    vqvae = VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
+    config = LatentConfig(dit, vqvae.config, **{"predict": "flow"} | changes)
+    return LatentDiffusion(config, vqvae).measure(DigitImages("train").tensors()[0])
+
+
+def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16", ema=.99, loss=latent_loss, at=()):
+    "The averaged model, its CPU-seconds, its last losses; `at` steps are handed to `seen(step, state, seconds)` on the way."
+    x, y = DigitImages("train").tensors()
+    recipe = Recipe(steps=steps, warmup=min(50, steps // 4), decay="linear", ema=ema, precision=precision, seed=seed)
+    data, losses = Batches((model.encode(x), y), batch_size, seed), []
+    states = fit(model, loss, data, recipe, device="cpu", optimizer=optimizer or block_optimizers(model, adam_lr=2e-3), progress=False)
+    cpu = wall = 0.
+    while True:
+        with Stopwatch() as watch: state = next(states, None)
+        cpu, wall = cpu + watch.cpu, wall + watch.wall
+        if state is None: return last.ema.eval(), cpu, wall, sum(losses[-100:]) / len(losses[-100:])
+        last = state; losses.append(state.loss)
+        if state.step % 200 == 0: print(f"step {state.step}, loss {state.loss:.4f}, {cpu:.0f} CPU-s", file=sys.stderr, flush=True)
+        for step, seen in at:
+            if step == state.step: seen(state, cpu)
+
+
+def judge(draw, n, seed=0):
+    "The judge's figures of n images of `draw(labels, seed)`, and the floor of the distance."
+    report = evaluate(lambda n, seed: (draw(torch.arange(n) % 10, seed), torch.arange(n) % 10), DigitImages("test").tensors(), n=n, seed=seed)
+    return {k: round(report[k].value, 4) for k in FIGURES}, round(report["frechet"].floor, 4)
+
+
+def about(**more):
+    "Where and when."
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
+    return {"date": str(date.today()), "commit": commit, "threads": torch.get_num_threads(), "torch": torch.__version__,
+            "python": platform.python_version(), "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}", **more}
+
+
+def weights(kind, seed, steps, n):
+    "Train and ship one model; figures are of the float16 weights in the file."
+    seed_everything(seed); model = new_model(kind)
+    before = load_weights(data_path("weights", "vqvae_mnist", "model.safetensors")).record["cpu_seconds"] if kind == "latents" else 0.
+    model, cpu, wall, loss = train(model, steps, seed)
+    model = model.half().float()
+    with Stopwatch() as watch: figures, floor = judge(lambda y, s: generate(model, y, s, **WAYS[kind]), n)
+    record = about(command=f"python data/make_latent.py {kind} --seed {seed} --steps {steps}", profile="cpu", seed=seed, steps=steps,
+                   cpu_seconds=round(cpu, 1), tokenizer_cpu_seconds=before, wall_seconds=round(wall, 1),
+                   measured={"samples": n, "sampling": WAYS[kind], **figures, "frechet_floor": floor})
+    out = HERE / "weights" / f"dit_{kind}"; out.mkdir(parents=True, exist_ok=True)
+    save_weights(model.half(), out / "model.safetensors", model.config, record)
+    (out / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n", encoding="utf8")
+    print(json.dumps(record, indent=1))
+
+
+def drawn(model, n, **how):
+    "Figures of n images. Times start a little below 1, where eps says nothing about x_0 any more."
+    how = {"s": 2., "times": torch.linspace(.995, 0, 13, dtype=torch.float64)} | how
+    return judge(lambda y, s: generate(model, y, s, **how), n)[0]
+
+
+def where(n, steps):
+    "Codes or vectors to learn, and codes or none to decode."
+    for codes in (True, False):
+        model, cpu, _, _ = train(new_model("latents", codes=codes), steps)
+        for snapped in (True, False):
+            draw = lambda y, s: model.decode(generate_latents(model, y, s), codes=snapped)
+            yield {"learned": "codes" if codes else "vectors", "snapped": snapped, "cpu_seconds": round(cpu), **judge(draw, n)[0]}
+
+
+def predict(n, steps):
+    "What the network says, three seeds."
+    for space in ("pixels", "latents"):
+        for kind, loss_in in (("eps", "eps"), ("v", "v"), ("x0", "x0"), ("flow", "flow"), ("x0", "flow")):
+            for seed in range(3):
+                seed_everything(seed); model, cpu, _, loss = train(new_model(space, SMALL, predict=kind, loss_in=loss_in), steps, seed)
+                yield {"space": space, "predict": kind, "loss_in": loss_in, "seed": seed, "steps": steps, "cpu_seconds": round(cpu),
+                       "loss": round(loss, 4), **drawn(model, n)}
+
+
+def recipe(n, steps):
+    "One change at a time, in pixels."
+    adam = lambda params: torch.optim.AdamW(list(params), 1.5e-3, betas=(.9, .95), weight_decay=0.)
+    uniform = lambda model, batch: latent_loss(model, batch, times=lambda n, path: torch.rand(n))
+    def small_labels(model): model.dit.labels.table.weight.data.mul_(.02); return model
+    rows = {"the recipe": ({}, {}), "AdamW for everything": ({}, dict(optimizer=adam)), "times even in t": ({}, dict(loss=uniform)),
+            "labels start at .02": (dict(change=small_labels), {}), "blocks of the original": (dict(mode="original"), {}),
+            "no averaged weights": ({}, dict(ema=0.)), "batch of 32, twice the steps": ({}, dict(batch_size=32, steps=2 * steps)),
+            "float32": ({}, dict(precision="no"))}
+    for name, (build, how) in rows.items():
+        change = build.pop("change", lambda model: model)
+        seed_everything(0); model, cpu, _, loss = train(change(new_model("pixels", SMALL, **build)), **{"steps": steps} | how)
+        yield {"name": name, "cpu_seconds": round(cpu), "loss": round(loss, 4), **drawn(model, n)}
+        if name == "the recipe":
+            for more, way in {"no guidance": dict(s=1.), "guidance 3": dict(s=3.), "24 steps": dict(times=torch.linspace(.995, 0, 25).double()),
+                              "Euler in place of DPM-Solver++": dict(solver="euler"), "Heun, 6 steps": dict(
+                                  solver="heun", times=torch.linspace(.995, 0, 7).double())}.items():
+                yield {"name": "sampled with " + more if more[0].islower() or more[0].isdigit() else more, "cpu_seconds": round(cpu),
+                       "loss": round(loss, 4), **drawn(model, n, **way)}
+
+
+def curve(n, steps):
+    "Quality on the way, three seeds of the full size."
+    for seed in range(3):
+        for space in ("pixels", "latents"):
+            seed_everything(seed); points = []
+            def seen(state, cpu):
+                model = state.ema.eval()
+                points.append({"step": state.step, "cpu_seconds": round(cpu), **drawn(model, n)})
+            train(new_model(space), steps, seed, at=[(steps * i // 5, seen) for i in range(1, 6)])
+            yield {"space": space, "seed": seed, "points": points}
+
+
+def systems(n, _):
+    "Four ways of drawing digits: what they were trained for, what an image takes, and how good it is."
+    from mmgen.priors import ARPrior, MaskedPrior
+    from mmgen.priors import generate as from_codes
+    vqvae = VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
+    seconds = lambda *path: load_weights(HERE.joinpath("weights", *path, "model.safetensors")).record
+    both = seconds("vqvae_mnist")["cpu_seconds"]
+    rows = {}
+    for kind, make in (("ar", ARPrior), ("masked", MaskedPrior)):
+        record, prior = seconds(f"prior_{kind}"), make.from_pretrained(data_path("weights", f"prior_{kind}")).eval()
+        way = record["measured"]["sampling"]
+        rows[f"codes, {'AR' if kind == 'ar' else 'masked'} prior"] = (
+            record["wall_seconds"] * record["threads"] + both, lambda y, s, prior=prior, way=way: from_codes(prior, vqvae, y, s, **way)[0])
+    for kind in ("pixels", "latents"):
+        record, model = seconds(f"dit_{kind}"), LatentDiffusion.from_pretrained(HERE / "weights" / f"dit_{kind}").eval()
+        rows[f"diffusion, {kind}"] = record["cpu_seconds"] + record["tokenizer_cpu_seconds"], lambda y, s, m=model, k=kind: generate(m, y, s, **WAYS[k])
+    vae, cpu = train_vae(max(r[0] for r in rows.values()))
+    def from_vae(y, s): torch.manual_seed(s); return vae.sample(len(y)).clamp(-1, 1)
+    rows["VAE (without labels)"] = cpu, from_vae
+    for name, (cpu, draw) in rows.items():
+        draw(torch.arange(20) % 10, 0)
+        with Stopwatch() as watch: draw(torch.arange(200) % 10, 0)
+        figures, _ = judge(draw, n)
+        if draw is from_vae: figures["recognised"] = None
+        yield {"name": name, "cpu_seconds": round(cpu), "ms_per_image": round(watch.cpu * 1000 / 200, 2), **figures}
+
+
+def train_vae(seconds):
+    "A VAE, trained for as many CPU-seconds."
+    from mmgen.train import matrix_optimizers
+    seed_everything(0); cpu, steps = 0., 20
+    while True:                                                                    # a trial run tells what a step costs
+        vae, x = VAE(VAEConfig(latent_dim=16, variance=.1)), DigitImages("train").tensors()[0]
+        recipe = Recipe(steps=steps, warmup=10, decay="linear", ema=.99)
+        with Stopwatch() as watch:
+            for state in fit(vae, vae_loss, Batches(x, 64, 0), recipe, device="cpu", optimizer=matrix_optimizers, progress=False): pass
+        if steps > 20: return state.ema.eval(), watch.cpu
+        steps = int(steps * seconds / watch.cpu)
+
+
+PARTS = {"where": (where, 1000), "predict": (predict, 500), "recipe": (recipe, 500), "curve": (curve, 1000), "systems": (systems, 0)}
+
+
+def tables(parts, n):
+    "Make the parts and put them into the file, row by row."
+    found = json.loads(OUT.read_text()) if OUT.exists() else {}
+    floor = judge(lambda y, s: torch.randn(len(y), 1, 28, 28).clamp(-1, 1), n)[1]
+    for part in parts:
+        make, steps = PARTS[part]
+        found[part] = []
+        for row in make(n, steps):
+            print(part, json.dumps(row), file=sys.stderr, flush=True)
+            found[part].append(row)
+            OUT.write_text(json.dumps(about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}, indent=1) + "\n", encoding="utf8")
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument("what", choices=("pixels", "latents", "tables"))
+    ap.add_argument("parts", nargs="*", choices=[*PARTS, []], help="of the tables; all if none is named")
+    ap.add_argument("--seed", type=int, default=0)
+    ap.add_argument("--steps", type=int)
+    ap.add_argument("--n", type=int, help="images drawn for a judgement")
+    a = ap.parse_args()
+    if a.what == "tables": return tables(a.parts or list(PARTS), a.n or 500)
+    weights(a.what, a.seed, a.steps or STEPS[a.what], a.n or 2000)
+
+
+if __name__ == "__main__": main()
