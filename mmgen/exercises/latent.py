@@ -730,7 +730,7 @@ def covered(points, others, k):
                 "recall": (between <= reach(fake)[None]).any(1).float().mean().item()}
 
     def check(t, report):
-        real, fake = 2 * t.randn(60, 3), 1.5 * t.randn(90, 3) + 1.5
+        real, fake = 2 * t.randn(60, 3), t.randn(90, 3) + 1.5
         labels = t.randint(0, 10, (90,))
         said = torch.where(torch.arange(90) % 4 == 0, (labels + 1) % 10, labels)
         said[60:] = labels[60:]                                                  # the tail is recognised better
@@ -745,7 +745,8 @@ def covered(points, others, k):
             return sum(any(far(p, q) <= r for q, r in zip(others, radius)) for p in points) / len(points)
         t.near("recognised is the share of the fakes that are used", got["recognised"], .75, 1e-6, given="60 real, 90 fake: 60 of each")
         t.near("precision is the share of fakes within reach of real", got["precision"], covered(fake[:60], real), 1e-6,
-               given="60 real, 90 fake, k = 3", because="sorted distances of a set to itself begin with the point itself: take column k, of the first 60")
+               given="60 real, 90 fake, k = 3", because="the distances of a set to itself begin with the point itself: "
+               "take column k, of the first 60")
         t.near("recall is the share of real within reach of fakes", got["recall"], covered(real, fake[:60]), 1e-6,
                given="60 real, 90 fake, k = 3", because="more fakes have smaller balls and more of them: cut both sets to one size")
         few = t.call(report, said[:20], labels[:20], real, fake[:20], 1)
@@ -831,7 +832,8 @@ def draw_averaged(model, shadow, draw):
         t.shape("it returns what draw returns", got, (1, 200))
         alive = got[got != 0]
         near = alive.numel() > 0 and (alive / x[got != 0]).min() > 2.7
-        t.true("the averaged weights are used", near, float((got / x).mean()), "about 3", given="raw weights 1, averaged weights 3", because="the shadow must be copied into the model before draw is called")
+        t.true("the averaged weights are used", near, float((got / x).mean()), "about 3",
+               given="raw weights 1, averaged weights 3", because="the shadow must be copied into the model before draw is called")
         t.equal("dropout is off while drawing", got, 3 * x, atol=1e-4, because="model.eval() before draw: training mode drops and rescales")
         t.true("the raw weights are back", torch.equal(model.w.detach(), torch.ones(1, 200)), model.w.mean(), "1 everywhere",
                because="training goes on from them")
