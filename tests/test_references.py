@@ -106,8 +106,7 @@ def test_forms_of_a_citation(line):
 
 @pytest.mark.parametrize("text", [
     "In 2017 and 1,000 steps", "25 November 2026", "ICLR 2021", "MNIST 1998", "Batches(t[:2000])", "torch.randn(2000, 8)", "N (2000.5)",
-    "T2000",
-    "Laplace(0., .5).sample((2000, 1))", "Debian 12", "since 2017", "Adam 2e-3"])
+    "T2000", "Laplace(0., .5).sample((2000, 1))", "Debian 12", "since 2017", "Adam 2e-3"])
 def test_what_is_no_citation(text): assert refs.citations(text) == []
 
 
@@ -121,6 +120,7 @@ def test_what_is_no_citation(text): assert refs.citations(text) == []
     ("Doe et al. 2020 (arXiv:2004.00002)", "doe2020b"),
     ("Uno (Doe et al. 2020, section 3)", "doe2020a"),
     ("Uno++ (Doe et al. 2020)", "doe2020b"),
+    ("早先的Uno++（Doe 等 2020）", "doe2020b"),
     ("Uno++ (Doe et al. 2020b), then Uno (Doe et al. 2020a)", "doe2020b"),
     ("van Oehman et al. 1999", "oehman1999"),
     ("Van Oehman, Strom and Li (1999)", "oehman1999"),
@@ -160,6 +160,13 @@ def test_one_line_about_a_work():
     assert refs.cite("van den Oord et al. 2017") == refs.cite("van den Oord, Vinyals and Kavukcuoglu 2017") == line
     with pytest.raises(CourseError, match="holds 0 citations; expected one"): refs.cite("VQ-VAE")
     assert refs.titled("neural discrete representation learning.")["key"] == "oord2017" and refs.titled("No such work") is None
+
+
+@pytest.mark.parametrize("e", WORKS, ids=lambda e: e["key"])
+def test_every_work_is_found_by_its_own_label(e):
+    assert refs.resolve(refs.citations(refs.label(e))[0], WORKS) is e
+    line = refs.cite(refs.label(e))
+    assert e["title"] in line and all(str(e[field]) in line for field in refs.PLACES if field in e)
 
 
 # The course

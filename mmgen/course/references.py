@@ -166,7 +166,7 @@ def means(c, entry) -> bool:
 
 def stands(short, text) -> bool:
     "Whether the short name of a work stands in a text, as a word."
-    return bool(short) and re.search(rf"(?<![\w-]){re.escape(short)}(?![\w+-])", text, re.I) is not None
+    return bool(short) and re.search(rf"(?<![A-Za-z0-9-]){re.escape(short)}(?![A-Za-z0-9+-])", text, re.I) is not None
 
 
 def narrow(c, found):
@@ -223,7 +223,8 @@ def cite(text) -> str:
     found = citations(text)
     if len(found) != 1: raise CourseError(f"{text!r} holds {len(found)} citations; expected one, such as 'Ho et al. 2020'")
     e = resolve(found[0], bibliography())
-    places = [e[k] for k in ("venue", "doi", "url") if k in e] + [f"arXiv:{e['arxiv']}"] * ("arxiv" in e)
+    forms = {"venue": "{}", "arxiv": "arXiv:{}", "doi": "doi:{}", "url": "{}"}
+    places = [form.format(e[field]) for field, form in forms.items() if field in e]
     return f"{label(e)}. {e['title']}. {', '.join(places)}"
 
 
