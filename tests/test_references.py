@@ -162,11 +162,11 @@ def test_one_line_about_a_work():
     assert refs.titled("neural discrete representation learning.")["key"] == "oord2017" and refs.titled("No such work") is None
 
 
-@pytest.mark.parametrize("e", WORKS, ids=lambda e: e["key"])
-def test_every_work_is_found_by_its_own_label(e):
-    assert refs.resolve(refs.citations(refs.label(e))[0], WORKS) is e
-    line = refs.cite(refs.label(e))
-    assert e["title"] in line and all(str(e[field]) in line for field in refs.PLACES if field in e)
+def test_every_work_is_found_by_its_own_label():
+    for e in WORKS:
+        assert refs.resolve(refs.citations(refs.label(e))[0], WORKS) is e
+        line = refs.cite(refs.label(e))
+        assert e["title"] in line and all(str(e[field]) in line for field in refs.PLACES if field in e)
 
 
 # The course
