@@ -403,7 +403,7 @@ class Transformer(nn.Module, PyTorchModelHubMixin):
     def embed(self, tokens, prefix, start):                                       # (b, n), (b, prefix, dim) or None -> (b, prefix + n, dim)
         "Vectors of the tokens, behind the prefix at the start of a sequence."
         c = self.config
-        x = self.tokens(tokens) * c.dim ** .5                                     # (b, n, dim), variance 1 (Vaswani 2017, section 3.4)
+        x = self.tokens(tokens) * c.dim ** .5                                     # (b, n, dim), var. 1 (Vaswani et al. 2017, section 3.4)
         if prefix is not None: x = torch.cat([prefix.to(x.dtype), x], 1)          # (b, prefix + n, dim)
         place = slice(start, start + x.shape[1])
         if c.positions == "learned": x = x + self.places[place] * c.dim ** .5

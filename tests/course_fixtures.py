@@ -15,6 +15,10 @@ branch = main
 [gpu]
 """
 
+REFERENCES = """
+- {key: kingma2014, title: Auto-Encoding Variational Bayes, authors: [Kingma, Welling], year: 2014, venue: ICLR 2014, arxiv: "1312.6114"}
+"""
+
 
 def code(source, count=None, outputs=(), tags=(), id=None):
     "A code cell."
@@ -51,7 +55,8 @@ def notebook(*cells):
 
 def make_course(folder, smoke="", **notebooks):
     "A checkout in `folder` with these notebooks, named like n01_name."
-    (folder / "nbs").mkdir(parents=True); (folder / "mmgen").mkdir()
+    (folder / "nbs").mkdir(parents=True); (folder / "mmgen").mkdir(); (folder / "data").mkdir()
+    (folder / "data" / "references.yaml").write_text(REFERENCES, encoding="utf8")
     (folder / "settings.ini").write_text(SETTINGS.format(smoke=smoke), encoding="utf8")
     (folder / "README.md").write_text("# Course\n\n<!-- notebooks -->\n<!-- /notebooks -->\n", encoding="utf8")
     for name, nb in notebooks.items(): (folder / "nbs" / f"{name[1:]}.ipynb").write_text(json.dumps(nb), encoding="utf8")

@@ -19,7 +19,7 @@ def good():
         code(links.setup_source(*REPOSITORY), 1, tags=["setup"]),
         code("#| default_exp a", 2),
         code("seed = 0\ndevice = 'cpu'", 3, tags=["parameters"]),
-        prose("## Six numbers\nA 2 x 3 codebook, $\\beta = 0.25$ and `x = 3.1415` (Kingma 2013, section 2.31; arXiv 1312.6114)."),
+        prose("## Six numbers\nA 2 x 3 codebook, $\\beta = 0.25$ and `x = 3.1415` (Kingma & Welling 2014, section 2.31; arXiv 1312.6114)."),
         code("import matplotlib.pyplot as plt", 4, [picture()]),
         code("with Stopwatch() as clock: run()\nprint(clock.wall)", 5, [stream("0.31 s on 2 threads\n")]),
         prose("### Exercise 1.1 · Add\n*Difficulty ●○○○○ · asked ●○○○○ · 5 minutes*\n\nAdd."),
@@ -89,6 +89,12 @@ DEFECTS = [
     ("no typed results", said("Usage was 87 % after that."), "'87 %'"),
     ("no typed results", said("| method | PSNR |\n|---|---|\n| ours | 24.27 |"), "'24.27'"),
     ("times name the machine", change(cell=6, outputs=[stream("0.31 s\n")]), "no output names the machine"),
+    ("citations", said("Found by Kingma & Welling 2013."), "cell 11: 'Kingma & Welling 2013' is not in"),
+    ("citations", said("Found by Kingma & Welling 2013."), "data/references.yaml; it has Kingma & Welling 2014"),
+    ("citations", said("Found by Kingma et al. (2014)."), "'Kingma et al. 2014' is not in"),
+    ("citations", said("Found by K. et al. 2014."), "is no citation of a known form"),
+    ("citations", said("(Kingma and Welling 2014, arXiv:1312.6115)"), "is given arXiv:1312.6115; kingma2014 has 1312.6114"),
+    ("citations", said("See https://arxiv.org/abs/2112.00384 for more."), "arXiv:2112.00384 is not in data/references.yaml"),
     ("exercises are open", change(cell=8, outputs=[stream("✓ tour.code_bits: passed\n")]), "not stored as 'not attempted'"),
 ]
 
@@ -121,6 +127,13 @@ def test_seconds_of_sound_are_no_measured_time(course):
     nb = good()
     nb["cells"][6] = code("print(speech)", 5, [stream("2 s of speech\n")], id="speech")
     assert problems(course, nb, "times name the machine") == []
+
+
+def test_citations_need_a_bibliography(course):
+    (course / "data/references.yaml").write_text("- key: kingma2014\n")
+    assert problems(course, good(), "citations") == ["references.yaml: kingma2014: title: is missing"]
+    (course / "data/references.yaml").unlink()
+    assert "data/references.yaml is missing" in problems(course, good(), "citations")[0]
 
 
 def test_a_leaked_solution_is_found(course):

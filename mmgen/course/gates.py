@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 
 from . import links, repo
+from .references import bibliography
+from .references import problems as citation_problems
 
 NOTEBOOK_GATES, REPOSITORY_GATES = {}, {}
 NOTEBOOK_MB, REPOSITORY_MB, CELL_LINES = 1, 50, 40
@@ -216,6 +218,14 @@ def times_name_the_machine(nb, path, root):
     timed = [f"cell {i}: prints {m[0]!r}, and no output names the machine; print the number of threads, or the GPU"
              for i, t in texts if (m := TIME.search(t))]
     return timed[:1]
+
+
+@gate(NOTEBOOK_GATES)
+def citations(nb, path, root):
+    "Every citation (name and year) and every arXiv id means one work of data/references.yaml."
+    cells = list(enumerate(nb["cells"], 1))
+    try: return [f"cell {i}: {p}" for i, c in cells for p in citation_problems(repo.source(c), bibliography(root))]
+    except repo.CourseError as e: return [str(e)]
 
 
 @gate(NOTEBOOK_GATES)
