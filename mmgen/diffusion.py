@@ -38,6 +38,9 @@ def _spread(c, x):
     c = c.to(x.device, torch.float64 if x.dtype == torch.float64 else torch.float32)
     return c.reshape(-1, *[1] * (x.ndim - 1)) if c.ndim else c
 
+def _need(condition, path, text):
+    if not condition: raise ValueError(f"{path}: expected {text}")
+
 # %% ../nbs/10_diffusion.ipynb #e1b6db5b
 @dataclass(frozen=True)
 class NoisePath:
@@ -86,6 +89,8 @@ class LinearPath(NoisePath):
     last: float = .02         # beta of the last
     n_steps: int = 1000
 
+    def __post_init__(self): _need(0 < self.first < self.last < 1 and self.n_steps > 1, self, "0 < first < last < 1 and at least 2 steps")
+
     def _beta(self, t):
         "Beta half a step before the first step and half a step after t, where the midpoint rule begins and ends; and its rise per step."
         rise = (self.last - self.first) / (self.n_steps - 1)
@@ -116,6 +121,7 @@ class CosinePath(NoisePath):
     "alpha is a quarter of a cosine that starts a little late (Nichol & Dhariwal 2021, equation 17); exactly 0 at t = 1."
     s: float = .008           # the delay: at 0 the first steps would hardly add noise
 
+    def __post_init__(self): _need(self.s >= 0, self, "s of at least 0")
     def _angles(self, t): return (t + self.s) / (1 + self.s) * math.pi / 2, self.s / (1 + self.s) * math.pi / 2   # now, at the start
     def _alpha(self, t): return torch.sin((1 - t) / (1 + self.s) * math.pi / 2) / math.cos(self._angles(0)[1])
 
@@ -140,6 +146,7 @@ class SigmoidPath(NoisePath):
     end: float = 3.
     tau: float = 1.           # smaller: flatter ends, steeper middle
 
+    def __post_init__(self): _need(self.start < self.end and self.tau > 0, self, "start < end and tau > 0")
     def _at(self, t): return self.start / self.tau, self.end / self.tau, (self.start + t * (self.end - self.start)) / self.tau
 
     def _alpha(self, t):                                                       # differences of sigmoids by sinh: exact at both ends
@@ -168,6 +175,7 @@ class EDMPath(NoisePath):
     sigma_max: float = 80.    # at t = 1: data are not gone, only drowned
     rho: float = 7.           # 1 is even in sigma; larger spends more of the path on little noise
 
+    def __post_init__(self): _need(0 < self.sigma_min < self.sigma_max and self.rho > 0, self, "0 < sigma_min < sigma_max and rho > 0")
     def _ends(self): return self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
     def _alpha(self, t): return torch.ones_like(t)
     def _sigma(self, t): low, high = self._ends(); return (low + t * (high - low)) ** self.rho
@@ -462,7 +470,7 @@ def log_normal_sigma(mean: float = -1.2, std: float = 1.2):
     return lambda n, path: path.t_at(-2 * (mean + std * torch.randn(n)))
 
 def uniform_log_snr(low: float = -12., high: float = 12.):
-    "Times even in log-SNR: with these the plain eps loss is the variational bound, up to a factor (Kingma et al. 2021, equation 14)."
+    "Times even in log-SNR: with these the plain eps loss is the variational bound, up to a factor (Kingma et al. 2021, section 5)."
     return lambda n, path: path.t_at(low + (high - low) * torch.rand(n))
 
 # %% ../nbs/10_diffusion.ipynb #30634156
@@ -471,7 +479,7 @@ def min_snr(gamma: float = 5.):
     return lambda log_snr: (gamma * (-log_snr).exp()).clamp(max=1)
 
 def sigmoid_weight(bias: float = 2.):
-    "Weight of the squared eps error: sigmoid(bias - log-SNR) (Kingma & Gao 2023; Hoogeboom et al. 2024)."
+    "Weight of the squared eps error: sigmoid(bias - log-SNR), meant for t even in log-SNR (Kingma & Gao 2023; Hoogeboom et al. 2024)."
     return lambda log_snr: (bias - log_snr).sigmoid()
 
 WEIGHTINGS = {"simple": None, "min_snr": min_snr(), "sigmoid": sigmoid_weight()}
@@ -502,6 +510,7 @@ def diffusion_loss(model,                 # model(x_t, t, labels) -> (b, ...) in
                    weight_max: float = 400.,  # largest weight: limits 1 / t^2 of x0 measured as flow below t = 0.05
                    ) -> tuple:            # loss, logs
     "Weighted squared error of a network at random times, for `mmgen.train.fit` (Ho et al. 2020, equation 14, in any kind and weight)."
+    if not isinstance(batch, (tuple, list)): raise TypeError(f"batch is a {type(batch).__name__}; expected the pair (x_0, labels)")
     x_0, labels = batch
     t = times(len(x_0), path).to(x_0.device).clamp(t_min, 1 - t_min)          # (b,)
     eps = torch.randn_like(x_0)
