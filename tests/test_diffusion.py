@@ -122,6 +122,10 @@ def test_add_noise_has_the_mean_and_variance_of_the_chain():
 @pytest.mark.parametrize("call,error,words", [
     (lambda: noise_path("cosin"), ValueError, "linear, cosine, sigmoid, edm, flow.*mean 'cosine'"),
     (lambda: noise_path("edm", s=1.), TypeError, "no option 's'.*sigma_min"),
+    (lambda: noise_path("edm", sigma_min=0.), ValueError, "sigma_min=0.0.*0 < sigma_min < sigma_max"),
+    (lambda: noise_path("linear", n_steps=1), ValueError, "at least 2 steps"),
+    (lambda: noise_path("sigmoid", tau=0.), ValueError, "tau > 0"), (lambda: noise_path("cosine", s=-1.), ValueError, "at least 0"),
+    (lambda: diffusion_loss(lambda x, t, y: x, torch.zeros(2, 3), noise_path("flow")), TypeError, "batch is a Tensor"),
     (lambda: noise_path("flow").alpha(torch.tensor([3])), TypeError, r"int64.*\(i \+ 1\) / n"),
     (lambda: noise_path("flow").sigma(torch.tensor([1.2])), ValueError, "1.2.*0, 1"),
     (lambda: noise_path("flow").alpha(torch.tensor([math.nan])), ValueError, "nan"),
