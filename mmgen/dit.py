@@ -6,7 +6,7 @@
 __all__ = ['STYLES', 'SIZES', 'RENAMED', 'patchify', 'unpatchify', 'time_features', 'TimeEmbedding', 'DiTConfig',
            'original_block', 'modern_block', 'AddedPlaces', 'TurnedPlaces', 'Style', 'plain', 'AdaLNZero', 'InContext',
            'CrossAttention', 'init_dit', 'check_inputs', 'DiT', 'preset', 'multiply_adds', 'guided_prediction',
-           'from_published', 'to_published', 'published_config', 'PublishedNames', 'load_published']
+           'from_published', 'to_published', 'published_config', 'PublishedDiT', 'load_published']
 
 # %% ../nbs/12_dit.ipynb #5a50c522
 import math
@@ -108,22 +108,23 @@ class AddedPlaces(nn.Module):
         self.grid, self.dim = c.grid, c.dim
         self.register_buffer("table", sincos(grid_positions(*c.grid).flip(1), c.dim)[None])       # (1, n, dim)
 
-    def forward(self, x, rows, columns):                                          # (b, n, dim) -> (b, n, dim), rotation
+    def forward(self, x, rows, columns):                                          # (b, n, dim) -> (b, n, dim), rotation or None
         if (rows, columns) == self.grid: return x + self.table.to(x.dtype), None
         stretch = torch.tensor([self.grid[1] / columns, self.grid[0] / rows])
         table = sincos(grid_positions(rows, columns).flip(1) * stretch, self.dim)
         return x + table.to(x), None
 
-class TurnedPlaces(nn.Module):
-    "Queries and keys are turned by row and column; computed for any grid, distances keep their meaning."
+class TurnedPlaces(AddedPlaces):
+    "Places added, and queries and keys turned by row and column too: computed for any grid, so that distances keep their meaning."
     def __init__(self, c: DiTConfig):
-        super().__init__()
-        self.grid, self.head_dim = c.grid, c.dim // c.num_heads
+        super().__init__(c)
+        self.head_dim = c.dim // c.num_heads
         self.register_buffer("positions", grid_positions(*c.grid), persistent=False)               # (n, 2)
 
     def forward(self, x, rows, columns):                                          # (b, n, dim) -> (b, n, dim), rotation
         same = (rows, columns) == self.grid
-        return x, rotation(self.positions if same else grid_positions(rows, columns).to(x.device), self.head_dim)
+        turn = rotation(self.positions if same else grid_positions(rows, columns).to(x.device), self.head_dim)
+        return super().forward(x, rows, columns)[0], turn
 
 # %% ../nbs/12_dit.ipynb #b069e383
 class Style(NamedTuple):
@@ -142,7 +143,6 @@ def plain(f, *args, **kwargs):
     "f(*args, **kwargs): how a block is run where its activations are kept."
     return f(*args, **kwargs)
 
-# %% ../nbs/12_dit.ipynb #1165277b
 class AdaLNZero(nn.Module):
     "Blocks whose shifts, scales and gates are linear in the condition and start at zero (Peebles & Xie 2023, section 3.2)."
     def __init__(self, c: DiTConfig):
@@ -314,7 +314,7 @@ def published_config(state: dict, num_heads: int | None = None) -> DiTConfig:
     depth = sum(f"blocks.{i}.attn.qkv.weight" in state for i in range(len(state)))
     return DiTConfig((channels, side * patch, side * patch), patch, dim, depth, heads, rows - 1, .1, wide_out, "original", 1.)
 
-class PublishedNames:
+class PublishedDiT:
     "A DiT as `load_state` is to see it: under the published names."
     def __init__(self, model: DiT): self.model = model
     def state_dict(self) -> dict: "Published names to tensors."; return to_published(self.model)
@@ -323,5 +323,5 @@ class PublishedNames:
 def load_published(state: dict, num_heads: int | None = None) -> DiT:
     "A model with published weights, in eval mode. ValueError lists published names that are missing, unexpected or wrongly shaped."
     model = DiT(published_config(state, num_heads))
-    load_state(PublishedNames(model), _unwrapped(state))
+    load_state(PublishedDiT(model), _unwrapped(state))
     return model.eval()
