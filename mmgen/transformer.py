@@ -167,10 +167,11 @@ def rotation(positions: torch.Tensor, head_dim: int, base: float = 1e4) -> tuple
 
 def rotate(x: torch.Tensor, rotation: tuple) -> torch.Tensor:  # (.., n, d) -> (.., n, d)
     "Turn neighbours (x0, x1), (x2, x3), .. by the angles of their place: interleaved pairs, in float32 inside."
-    cos, sin = rotation
-    y = wide(x)
-    swapped = y.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)                       # (.., n, d): x1, x0, x3, x2, ..
-    return (y * cos + swapped * sin).to(x.dtype)
+    (cos, sin), pairs = rotation, wide(x).unflatten(-1, (-1, 2))                  # (.., n, d / 2, 2)
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():              # as one complex product: a quarter of the time there
+        turned = torch.view_as_complex(pairs.contiguous()) * torch.complex(cos[..., ::2], sin[..., 1::2])
+        return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+    return (pairs.flatten(-2) * cos + pairs.flip(-1).flatten(-2) * sin).to(x.dtype)   # x1, x0, x3, x2, .. times signed sines
 
 def rope_layout(weight: torch.Tensor,  # (heads * d, dim) rows of a query or key projection, or its bias (heads * d,)
                 head_dim: int,
