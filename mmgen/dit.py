@@ -48,7 +48,7 @@ def time_features(t: torch.Tensor, width: int = 256, base: float = 1e4) -> torch
     return torch.cat([a.cos(), a.sin()], -1)                                      # (b, width)
 
 class TimeEmbedding(nn.Module):
-    "Vectors (b, dim) of times (b,): the hands of a clock, then a small network (Peebles & Xie 2023, section 4)."
+    "Vectors (b, dim) of times (b,): the hands of a clock, then a small network (Peebles & Xie 2023, appendix A)."
     def __init__(self, dim: int, width: int = 256):
         super().__init__()
         self.width, self.mlp = width, nn.Sequential(nn.Linear(width, dim), nn.SiLU(), nn.Linear(dim, dim))
