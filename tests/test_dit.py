@@ -472,6 +472,7 @@ def test_bad_config_is_named(changes, words):
 @pytest.mark.parametrize("change,error,words", [
     (lambda x, t, y: (x[0], t, y), ValueError, r"x_t has shape \(3, 8, 12\); expected \(b, 3, h, w\)"),
     (lambda x, t, y: (x[:, :2], t, y), ValueError, r"expected \(b, 3, h, w\)"),
+    (lambda x, t, y: (x[0, 0, 0], t, y), ValueError, r"x_t has shape \(12,\)"),
     (lambda x, t, y: (x[..., :11], t, y), ValueError, "x_t is 8 x 11; expected multiples of patch=2"),
     (lambda x, t, y: (x, t[:1], y), ValueError, r"t has shape \(1,\); expected \(2,\)"),
     (lambda x, t, y: (x, torch.tensor(.5), y), ValueError, r"t has shape \(\)"),
