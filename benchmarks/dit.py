@@ -24,7 +24,7 @@ from mmgen.dit import DiT, DiTConfig, multiply_adds, preset, to_published
 
 RESULTS = Path(__file__).parent / "results"
 S2 = dict(mode="original", learn_sigma=True, time_scale=1.)
-CPU = {"S/2, 256 tokens": (preset("S/2", **S2), 4), "S/2, 64 tokens": (preset("S/2", shape=(4, 16, 16), **S2), 16),
+CPU = {"S/2, 256 tokens": (preset("S/2", **S2), 2), "S/2, 64 tokens": (preset("S/2", shape=(4, 16, 16), **S2), 8),
        "128 wide, 4 deep, 49 tokens": (DiTConfig((1, 28, 28), 4, 128, 4, 4, 10, **S2), 32)}
 CUDA = {"S/2, 256 tokens": (preset("S/2", **S2), 256), "S/2, 64 tokens": (preset("S/2", shape=(4, 16, 16), **S2), 1024),
         "XL/2, 256 tokens": (preset("XL/2", **S2), 32)}

@@ -2,7 +2,7 @@
 import copy
 import math
 from functools import partial
-from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -211,9 +211,9 @@ def test_places_of_another_grid():
     double = model.places(torch.zeros(1, 64, 32), 8, 8)[0].view(8, 8, 32)[::2, ::2]  # twice the grid: every second place is an old one
     assert_close(double.reshape(1, 16, 32), table, atol=1e-6, rtol=1e-5)
     turn = small().places
-    x, (cos, sin) = turn(zeros, 5, 7)
-    assert x is zeros and cos.shape == (35, 16) and (cos[0] == 1).all()
-    assert_close(turn(zeros, 4, 6)[1][0], turn(zeros, 5, 7)[1][0].view(5, 7, 16)[:4, :6].reshape(24, 16))   # the same distances
+    x, (cos, sin) = turn(zeros[:, :1].expand(-1, 35, -1), 5, 7)
+    assert x.shape == (1, 35, 32) and cos.shape == (35, 16) and (cos[0] == 1).all()
+    assert_close(turn(torch.zeros(1, 24, 32), 4, 6)[1][0], cos.view(5, 7, 16)[:4, :6].reshape(24, 16))     # the same distances
 
 
 def test_original_places_are_those_published():
@@ -355,7 +355,8 @@ def test_published_weights_that_do_not_fit_are_listed_by_their_names(published):
 
 def test_equals_diffusers(published):
     pytest.importorskip("diffusers")
-    bench = SourceFileLoader("bench_dit", str(Path(__file__).parents[1] / "benchmarks" / "dit.py")).load_module()
+    spec = spec_from_file_location("bench_dit", Path(__file__).parents[1] / "benchmarks" / "dit.py")
+    bench = module_from_spec(spec); spec.loader.exec_module(bench)
     peer = bench.peer_of(published.config).eval()
     peer.load_state_dict(bench.for_diffusers(to_published(published), peer), strict=True)
     x, t, y = randn(3, 4, 8, 8), torch.tensor([0, 417, 999]), torch.tensor([0, 6, 3])
@@ -471,6 +472,7 @@ def test_bad_config_is_named(changes, words):
 @pytest.mark.parametrize("change,error,words", [
     (lambda x, t, y: (x[0], t, y), ValueError, r"x_t has shape \(3, 8, 12\); expected \(b, 3, h, w\)"),
     (lambda x, t, y: (x[:, :2], t, y), ValueError, r"expected \(b, 3, h, w\)"),
+    (lambda x, t, y: (x[0, 0, 0], t, y), ValueError, r"x_t has shape \(12,\)"),
     (lambda x, t, y: (x[..., :11], t, y), ValueError, "x_t is 8 x 11; expected multiples of patch=2"),
     (lambda x, t, y: (x, t[:1], y), ValueError, r"t has shape \(1,\); expected \(2,\)"),
     (lambda x, t, y: (x, torch.tensor(.5), y), ValueError, r"t has shape \(\)"),

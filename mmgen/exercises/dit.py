@@ -81,7 +81,7 @@ class Unpatchify(Exercise):
     "Every patch is right and the picture is not"
     id, kind = "dit.unpatchify", "bug"
     difficulty, importance, minutes = 2, 4, 8
-    covers = ("S0-B2.1", "S2-B4.4")
+    covers = ("S0-B2.1",)
     task = ("`unpatchify(tokens, p, h, w)` turns `(b, n, p * p * c)` back into `(b, c, h, w)`: squares row by row, inside a token "
             "row, column, channel. The shape comes out right, the picture scrambled, and only for pictures that are not square does "
             "it crash. Repair it.")
@@ -671,7 +671,7 @@ class OneNetForAllTimes(Exercise):
     "A network for every step"
     id, kind = "dit.one_net", "bug"
     difficulty, importance, minutes = 3, 4, 10
-    covers = ("S2-B4", "S2-B4.8", "S2-B4.9")
+    covers = ("S2-B4", "S2-B4.4", "S2-B4.8", "S2-B4.9")
     task = ("`StepNet(n_steps, d)` denoises tokens `(b, n, d)` at integer steps `(b,)`. As written it has separate weights for "
             "every step, so a thousand steps cost a thousand networks, its tokens never meet, and the batch must share a step. Make "
             "it one network: one block `nn.TransformerEncoderLayer(d, 1, d, 0., batch_first=True)` on `x + time`, where `time` is a "
