@@ -1,9 +1,9 @@
 """Time of a sampler's own work per step against diffusers' schedulers: see `--help`.
 
-The denoiser is trivial, so what is timed is everything else: coefficients, state, the update. Both sides walk the same number of steps; building
-the grid (`set_timesteps`, the levels of `sample`) is left out on both. "x0": the denoiser gives the data itself, the peer has
-prediction_type="sample". "eps": it gives noise, which ours turns into x_0 by `Denoiser` and the peer inside `step`. Walks are taken in turn, ours,
-peer, ours, ...; the figure is the median of the ratios of neighbours. Times themselves are not printed: they belong to one machine.
+The denoiser is trivial, so what is timed is everything else: coefficients, state, the update. Both sides walk the same number of steps;
+building the grid (`set_timesteps`, the levels of `sample`) is left out on both. "x0": the denoiser gives the data itself, the peer has
+prediction_type="sample". "eps": it gives noise, which ours turns into x_0 by `Denoiser` and the peer inside `step`. Walks are taken in
+turn, ours, peer, ours, ...; the figure is the median of the ratios of neighbours. No times are written: they belong to one machine.
 """
 import argparse
 import datetime
@@ -86,7 +86,8 @@ def write(device, run):
     text = ("# Samplers: own work per step against diffusers\n\nWritten by `benchmarks/samplers.py`; its first lines say what is measured. "
             "A ratio below 1 means that ours takes less time; in brackets least and largest of the repeats.\n")
     for name, r in sorted(runs.items()):
-        text += f"\n## {name}\n\n{r['date']}, {r['machine']}; {r['steps']} steps, median of {r['repeats']} interleaved walks{r['note']}.\n\n"
+        text += f"\n## {name}\n\n{r['date']}, {r['machine']}; {r['steps']} steps, "
+        text += f"median of {r['repeats']} interleaved walks{r['note']}.\n\n"
         text += "| solver | denoiser gives | " + " | ".join(SHAPES) + " |\n|---|---|" + "---|" * len(SHAPES) + "\n"
         for row in r["rows"]:
             cells = [f"{c['median']:.2f} ({c['least']:.2f} to {c['largest']:.2f})" for c in row["ratios"]]

@@ -1,4 +1,4 @@
-"""Samplers: orders against an independent solution, published formulas written from the papers, diffusers where it is there, guidance, faults."""
+"""Samplers: orders against an independent solution, formulas written from the papers, diffusers where it is there, guidance, faults."""
 import math
 from functools import cache, partial
 
@@ -45,14 +45,15 @@ def lam_grid(path, n, low=-3., high=3.): return path.t_at(2 * torch.linspace(low
 def posterior_mean(y, nu, mixture=CLOUDS):
     "Mean of x_0 given y = x_0 + nu eps, written out."
     variance = mixture.stds ** 2 + nu ** 2                                 # (k,)
-    log = torch.stack([w.log() - (y - m).square().sum(1) / (2 * v) - v.log() for m, v, w in zip(mixture.means, variance, mixture.weights)], 1)
+    log = torch.stack([w.log() - (y - m).square().sum(1) / (2 * v) - v.log() for m, v, w in zip(mixture.means, variance, mixture.weights)],
+                      1)
     weights = (log - log.logsumexp(1, keepdim=True)).exp()
     return sum(w[:, None] * (m + (s * s / v) * (y - m)) for w, m, s, v in zip(weights.T, mixture.means, mixture.stds, variance))
 
 
 @cache
 def truth(low=-3., high=3., n=32):
-    "Starts in noise (n, 2), and where the probability flow takes y = x / alpha from lambda = low to high: dy / dlambda = x_0 - y, by scipy."
+    "Starts in noise (n, 2), and where the flow dy / dlambda = x_0 - y takes y = x / alpha from lambda = low to high, by scipy."
     integrate, noise = pytest.importorskip("scipy.integrate"), randn(n, 2)
     slope = lambda lam, y: (posterior_mean(v := torch.tensor(y).view(-1, 2), math.exp(-lam)) - v).numpy().ravel()
     start = (noise * math.exp(-low)).numpy().ravel()
@@ -70,7 +71,8 @@ def test_every_plain_solver_has_its_order_and_the_true_end(name):
     x, end = noise * path.sigma(first), end * path.alpha(last)
     for solver, order in dict(ddim=1, euler=1, heun=2, dpm2m=2, unipc=3).items():
         pair = (256, 512) if solver == "euler" else (64, 128)
-        errors = [(finish(sample(exact(path), path, x, times=lam_grid(path, n), solver=solver)) - end).norm(dim=1).mean().item() for n in pair]
+        errors = [(finish(sample(exact(path), path, x, times=lam_grid(path, n),
+                                 solver=solver)) - end).norm(dim=1).mean().item() for n in pair]
         if not (solver == "euler" and name == "linear"):              # sigma' is steep there: asymptotic only with many more steps
             assert abs(math.log2(errors[0] / errors[1]) - order) < .25, (solver, errors)
         assert errors[1] < (.1 if order == 1 else 1e-3)
@@ -197,7 +199,7 @@ def test_dpm2m_is_its_paper(name):
 
 
 def unipc_of_the_paper(denoise, path, x, times):
-    "UniPC-2 with B(h) = exp(h) - 1 of Zhao et al. 2023, section 3, for data prediction: weights from the 2 x 2 system, corrector after each call."
+    "UniPC-2, B(h) = exp(h) - 1 (Zhao et al. 2023, section 3) for guesses of x_0: weights from the 2 x 2 system, corrector after each call."
     a, s = path.alpha(times), path.sigma(times)
     lam, m, before = (a / s).log(), [], None
     for i in range(len(times)):
@@ -253,7 +255,7 @@ def walk(step, levels, x, draws=None):
 
 
 def peer_walk(scheduler, n, x, levels_of, **step_args):
-    "A diffusers scheduler with the same toy network; `levels_of(scheduler, i)` gives (alpha, sigma) of its i-th call and its x in our scale."
+    "A diffusers scheduler with the toy network; `levels_of(scheduler, i)` gives alpha, sigma of its i-th call and the factor of its x."
     for i, t in enumerate(scheduler.timesteps):
         alpha, sigma, scale = levels_of(scheduler, i)
         eps = toy_eps(x * scale, alpha, sigma)[0]
@@ -297,7 +299,7 @@ def test_diffusers_ddpm(diffusers):
             eps = (x - levels[0].alpha * x_0) / levels[0].sigma
             got = s.step(eps, t, x, generator=rng(3)).prev_sample
             noise = torch.randn(4, 2, generator=rng(3), dtype=f64)
-            assert_close(ddpm(x, [x_0], levels, draw=lambda: noise, variance=variance), got, rtol=1e-4, atol=1e-4)
+            assert_close(ddpm(x, [x_0], levels, draw=lambda noise=noise: noise, variance=variance), got, rtol=1e-4, atol=1e-4)
 
 
 def edm_levels(sigmas): return [(1 / math.sqrt(1 + v * v), v / math.sqrt(1 + v * v)) for v in sigmas]
@@ -349,7 +351,8 @@ def test_diffusers_flow_match_euler(diffusers):
 # The distribution of random walks
 
 @pytest.mark.parametrize("name", ["cosine", "flow", "edm"])
-@pytest.mark.parametrize("solver,options", [("ddpm", {}), ("ddpm", dict(variance="large")), ("dpm2m_sde", {}), ("ddim", dict(eta=.5)), ("heun", {})])
+@pytest.mark.parametrize("solver,options", [("ddpm", {}), ("ddpm", dict(variance="large")), ("dpm2m_sde", {}), ("ddim", dict(eta=.5)),
+                                            ("heun", {})])
 def test_random_walks_have_mean_and_covariance_of_the_data(name, solver, options):
     path, g = noise_path(name), rng()
     x = first_noise(path, 4000, 2, rng=g)
@@ -397,7 +400,8 @@ def test_any_shape_dtype_and_a_custom_solver():
     for shape in ((1, 5), (2, 1, 7, 3), (3, 2, 4)):
         for dtype, out in ((torch.bfloat16, torch.float32), (torch.float32, torch.float32), (f64, f64)):
             kept = []
-            last = finish(sample(lambda x, t: kept.append((x.dtype, t.dtype)) or x.tanh(), path, torch.ones(shape, dtype=dtype), 3))  # noqa: B023
+            def tanh(x, t, kept=kept): kept.append((x.dtype, t.dtype)); return x.tanh()
+            last = finish(sample(tanh, path, torch.ones(shape, dtype=dtype), 3))
             assert last.shape == shape and last.dtype == out and all(k == (out, out) for k in kept)
     assert_close(finish(sample(exact(path), path, randn(3, 2), 8, solver=partial(ddim, eta=0.))),
                  finish(sample(exact(path), path, randn(3, 2), 8, solver="ddim")))
@@ -412,10 +416,12 @@ def test_gradients_stay_out_and_the_callers_mode_stays():
 
 @pytest.mark.parametrize("options,error,words", [
     (dict(solver="dpm2n"), ValueError, "Did you mean 'dpm2m'"), (dict(solver="nope"), ValueError, "expected one of"),
-    (dict(eta=.5), TypeError, "no option 'eta'"), (dict(solver="ddim", eta=2.), ValueError, "eta=2"), (dict(n_steps=0), ValueError, "n_steps=0"),
+    (dict(eta=.5), TypeError, "no option 'eta'"), (dict(solver="ddim", eta=2.), ValueError, "eta=2"), (dict(n_steps=0), ValueError,
+                                                                                                       "n_steps=0"),
     (dict(n_steps=2.5), ValueError, "whole number"), (dict(times="karas"), ValueError, "uniform, log_snr, karras"),
     (dict(times=[.5, .5, 0]), ValueError, "fall at every step"), (dict(times=[1., .2, .4]), ValueError, "fall at every step"),
-    (dict(times=[0., .5]), ValueError, "without noise"), (dict(times=[1., -.1]), ValueError, r"\[0, 1\]"), (dict(times=[1.]), ValueError, "two times"),
+    (dict(times=[0., .5]), ValueError, "without noise"), (dict(times=[1., -.1]), ValueError, r"\[0, 1\]"), (dict(times=[1.]), ValueError,
+                                                                                                            "two times"),
     (dict(times=[1., math.nan, 0.]), ValueError, r"\[0, 1\]"), (dict(churn=-1.), ValueError, "churn"),
     (dict(solver="ddpm", variance="tiny"), ValueError, "small, large"), (dict(solver="ddpm", times=[.2, .5]), ValueError, "adds noise")])
 def test_bad_requests_are_named(options, error, words):
@@ -425,11 +431,12 @@ def test_bad_requests_are_named(options, error, words):
 def test_bad_tensors_are_named():
     path = noise_path("flow")
     with pytest.raises(TypeError, match="int64"): sample(exact(path), path, torch.ones(2, 2, dtype=torch.int64))
-    with pytest.raises(TypeError, match="expected floats"): sample(exact(path), path, [1., 2.])
+    with pytest.raises(TypeError, match="expected a float tensor"): sample(exact(path), path, [1., 2.])
     with pytest.raises(ValueError, match="denoise gave shape"): finish(sample(lambda x, t: x[:, :1], path, torch.ones(2, 2)))
     with pytest.raises(FloatingPointError, match="not finite"): finish(sample(lambda x, t: x * math.nan, path, torch.ones(2, 2)))
     with pytest.raises(ValueError, match="used up"): finish(iter(()))
-    with pytest.raises(ValueError, match="expected \\(2,\\)"): Denoiser(lambda x, t, y: x, path, "x0", torch.zeros(3))(torch.ones(2, 2), torch.ones(2))
+    with pytest.raises(ValueError, match="expected \\(2,\\)"): Denoiser(lambda x, t, y: x, path, "x0", torch.zeros(3))(torch.ones(2, 2),
+                                                                                                                       torch.ones(2))
 
 
 @pytest.mark.parametrize("kind", ["eps", "x0", "v", "flow", "score"])
@@ -527,7 +534,8 @@ def test_exact_denoiser_is_a_mixture_of_points(name):
 def test_exact_denoiser_of_images_returns_members():
     path, data = noise_path("flow"), randn(20, 1, 4, 4).float()
     for solver in SOLVERS:
-        end = finish(sample(exact_denoiser(data, path), path, first_noise(path, 6, 1, 4, 4, rng=rng(1)), 60, times="karras", solver=solver, rng=rng(2)))
+        end = finish(sample(exact_denoiser(data, path), path, first_noise(path, 6, 1, 4, 4, rng=rng(1)), 60, times="karras", solver=solver,
+                            rng=rng(2)))
         assert torch.cdist(end.flatten(1), data.flatten(1)).min(1).values.max() < .1, solver
 
 
@@ -538,3 +546,21 @@ def test_grids_fall_from_one_to_zero(name, n, kind):
     assert len(t) == n + 1 and t[0] == 1 and t[-1] == 0 and t.dtype == f64
     levels = read_levels(noise_path(name), t)
     assert all(step_size(a, b) > 0 for a, b in zip(levels, levels[1:]))
+
+
+@pytest.mark.parametrize("predict", ["eps", "v", "flow", "score"])
+def test_different_times_in_one_batch_are_as_one_by_one(predict):
+    path, x, said, t = noise_path("cosine"), randn(3, 2), randn(3, 2, seed=1), torch.tensor([.2, .5, .9], dtype=f64)
+    many = Denoiser(lambda x, t, y: said, path, predict)(x, t)
+    for i in range(3):
+        one = Denoiser(lambda x, t, y, i=i: said[i:i + 1], path, predict)(x[i:i + 1], t[i:i + 1])
+        assert_close(one, many[i:i + 1]); assert_close(one, convert(said[i:i + 1], x[i:i + 1], t[i:i + 1], path, predict, "x0"))
+    with pytest.raises(ValueError, match="model gave shape"): Denoiser(lambda x, t, y: x[:, :1], path, predict)(x, t)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_on_a_gpu_it_is_the_same_walk(solver):
+    path, x, data = noise_path("flow"), randn(4, 6).float(), randn(9, 6, seed=1).float()
+    here, there = (finish(sample(exact_denoiser(data.to(d), path), path, x.to(d), 12, solver=solver, rng=rng(3))) for d in ("cpu", "cuda"))
+    assert there.is_cuda; assert_close(there.cpu(), here, rtol=1e-3, atol=1e-3)

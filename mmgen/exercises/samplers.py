@@ -13,8 +13,8 @@ class DDIMStep(Exercise):
     difficulty, importance, minutes = 2, 5, 6
     covers = ("S2-Q2", "S0-B2.5", "S2-B4.10")
     task = ("`x_t` holds `alpha * data + sigma * noise`; `x_0` is a guess of the data, in the same shape. Return x at the next level, "
-            "`alpha_next`, `sigma_next`: the guess and the noise that it implies, mixed anew. No randomness. All four factors are floats; "
-            "`alpha` may be 0, and so may `sigma_next`.")
+            "`alpha_next`, `sigma_next`: the guess and the noise that it implies, mixed anew. No randomness. All four factors are "
+            "floats; `alpha` may be 0, and so may `sigma_next`.")
     starter = """
 def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
     ...
@@ -53,7 +53,8 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
         return alpha * x_t + sigma * (x_t - alpha * x_0) / sigma
     @wrong("from pure noise")
     def divides_by_alpha(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
-        return alpha_next / (alpha or math.nan) * x_t + (sigma_next - alpha_next * sigma / (alpha or math.nan)) * (x_t - alpha * x_0) / sigma
+        a = alpha or math.nan
+        return alpha_next / a * x_t + (sigma_next - alpha_next * sigma / a) * (x_t - alpha * x_0) / sigma
     @wrong("mixed anew")
     def variance_preserving(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
         return alpha_next * x_0 + math.sqrt(max(0, 1 - alpha_next ** 2)) * (x_t - alpha * x_0) / sigma
@@ -145,8 +146,8 @@ class Heun(Exercise):
     difficulty, importance, minutes = 3, 4, 9
     covers = ("S2-Q2",)
     task = ("One step of Heun's method on the EDM path (alpha = 1): `denoise(x, sigma)` guesses the data, the slope is `(x - guess) / "
-            "sigma`. Halving the steps divides the error by two only, as if this were Euler. Repair it: order 2, two calls, and one where "
-            "`sigma_next` is 0.")
+            "sigma`. Halving the steps divides the error by two only, as if this were Euler. Repair it: order 2, two calls, and one "
+            "where `sigma_next` is 0.")
     starter = """
 def heun_step(x, sigma, sigma_next, denoise):
     slope = (x - denoise(x, sigma)) / sigma
@@ -224,8 +225,8 @@ class Order(Exercise):
     id = "samplers.order"
     difficulty, importance, minutes = 2, 3, 7
     covers = ("S2-Q2",)
-    task = ("Errors of a solver after `n_steps[i]` steps are `errors[i]` (lists or 1-D tensors). If the error is $C\\,n^{-p}$, return p as "
-            "a float, from all the points: the slope of the straight line of least squares through the logarithms.")
+    task = ("Errors of a solver after `n_steps[i]` steps are `errors[i]` (lists or 1-D tensors). If the error is $C\\,n^{-p}$, return p "
+            "as a float, from all the points: the slope of the straight line of least squares through the logarithms.")
     starter = """
 def order(n_steps, errors):
     ...
@@ -283,9 +284,9 @@ class Guidance(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 2, 5, 6
     covers = ("S2-Q2",)
-    task = ("`guide(x, t, labels, model, null, w)` should give the guided prediction in the convention of Ho & Salimans (2022): w = 0 is the "
-            "plain conditional prediction. `model(x, t, labels)` takes a batch; `null` is the number of the label that means none. As written, "
-            "w = 0 ignores the label. Repair it, and make **one** call of the model, on a batch of twice the size.")
+    task = ("`guide(x, t, labels, model, null, w)` should give the guided prediction in the convention of Ho & Salimans (2022): w = 0 "
+            "is the plain conditional prediction. `model(x, t, labels)` takes a batch; `null` is the number of the label that means "
+            "none. As written, w = 0 ignores the label. Repair it, and make **one** call of the model, on a batch of twice the size.")
     starter = """
 def guide(x, t, labels, model, null, w):
     with_label = model(x, t, labels)
@@ -311,7 +312,8 @@ def guide(x, t, labels, model, null, w):
         def model(x, t, y): calls.append((len(x), len(t), len(y))); return x * t.view(-1, 1, 1) + (y.float() ** 2).view(-1, 1, 1)
         c, u = x * time.view(-1, 1, 1) + (labels.float() ** 2).view(-1, 1, 1), x * time.view(-1, 1, 1) + 100.
         got = t.call(guide, x, time, labels, model, 10, 0.)
-        t.true("one call of the model", len(calls) == 1 and calls[0] == (6, 6, 6), f"calls with batches {calls}", "one call, with x, t and labels of length 6",
+        t.true("one call of the model", len(calls) == 1 and calls[0] == (6, 6, 6), f"calls with batches {calls}",
+               "one call, with x, t and labels of length 6",
                given="3 examples", because="concatenate x, t and labels with themselves, the second labels all null")
         t.equal("w = 0 is the conditional prediction", got, c, given="w = 0", because="in this convention guidance is (1 + w) c - w u")
         t.equal("w goes beyond it, away from the one without label", t.call(guide, x, time, labels, model, 10, 1.5), 2.5 * c - 1.5 * u,
@@ -349,9 +351,9 @@ class Multistep(Exercise):
     id = "samplers.dpm2m"
     difficulty, importance, minutes = 4, 3, 12
     covers = ("S2-Q2",)
-    task = ("DPM-Solver++ 2M. `newer` and `older` are guesses of the data made at $\\lambda=\\ln(\\alpha/\\sigma)$ = `lam[1]` and `lam[0]`; x is "
-            "at `lam[1]` and goes to `lam[2]` (floats, rising). Extend the line through the guesses over $\\lambda$ to the middle of the step, "
-            "and take a DDIM step with that guess on a path with $\\alpha^2+\\sigma^2=1$.")
+    task = ("DPM-Solver++ 2M. `newer` and `older` are guesses of the data made at $\\lambda=\\ln(\\alpha/\\sigma)$ = `lam[1]` and "
+            "`lam[0]`; x is at `lam[1]` and goes to `lam[2]` (floats, rising). Extend the line through the guesses over $\\lambda$ to "
+            "the middle of the step, and take a DDIM step with that guess on a path with $\\alpha^2+\\sigma^2=1$.")
     starter = """
 def dpm2m_step(x, older, newer, lam):
     ...
@@ -438,7 +440,8 @@ def karras_sigmas(n, sigma_min, sigma_max, rho=7.):
         want = [math.exp(7 * math.log(80 ** (1 / 7) * (1 - u) + .002 ** (1 / 7) * u)) for u in (0, .25, .5, .75, 1)]
         t.equal("even in sigma^(1 / rho)", got, torch.tensor([*want, 0.], dtype=torch.float64), atol=1e-9, rtol=1e-9,
                 because="not even in sigma, and not in ln sigma")
-        t.equal("rho is used", t.call(karras_sigmas, 3, 1., 9., 2.), torch.tensor([9., 4., 1., 0.]).double(), atol=1e-9, given="1, 9, rho = 2")
+        t.equal("rho is used", t.call(karras_sigmas, 3, 1., 9., 2.), torch.tensor([9., 4., 1., 0.]).double(), atol=1e-9,
+                given="1, 9, rho = 2")
         t.equal("one level is sigma_max", t.call(karras_sigmas, 1, .1, 5.), torch.tensor([5., 0.]).double(), atol=1e-9, given="n = 1")
 
     @wrong("n levels and a zero")
@@ -456,7 +459,8 @@ def karras_sigmas(n, sigma_min, sigma_max, rho=7.):
         return torch.cat([torch.linspace(sigma_max, sigma_min, n, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
     @wrong("even in sigma^(1 / rho)")
     def even_in_log(n, sigma_min, sigma_max, rho=7.):
-        return torch.cat([torch.logspace(math.log10(sigma_max), math.log10(sigma_min), n, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+        return torch.cat([torch.logspace(math.log10(sigma_max), math.log10(sigma_min), n, dtype=torch.float64),
+                          torch.zeros(1, dtype=torch.float64)])
     @wrong("the one before the zero is sigma_min")
     def reaches_zero(n, sigma_min, sigma_max, rho=7.):
         return torch.linspace(sigma_max ** (1 / rho), 0, n + 1, dtype=torch.float64) ** rho
@@ -471,9 +475,9 @@ class Rescale(Exercise):
     id = "samplers.rescale"
     difficulty, importance, minutes = 2, 3, 7
     covers = ("S2-Q2",)
-    task = ("Lin et al. (2024, section 3.4): strong guidance makes predictions too strong. Given `cond` and `guided_` of shape `(b, c, h, w)`, "
-            "scale each example of `guided_` to the standard deviation of its `cond`, over all its numbers, and mix: `phi` of the scaled, "
-            "`1 - phi` of the unscaled.")
+    task = ("Lin et al. (2024, section 3.4): strong guidance makes predictions too strong. Given `cond` and `guided_` of shape `(b, c, "
+            "h, w)`, scale each example of `guided_` to the standard deviation of its `cond`, over all its numbers, and mix: `phi` of "
+            "the scaled, `1 - phi` of the unscaled.")
     starter = """
 def rescale(cond, guided_, phi):
     ...
@@ -496,7 +500,8 @@ def rescale(cond, guided_, phi):
         got = t.call(rescale, cond, strong, 1.)
         t.shape("the shape stays", got, (3, 2, 4, 5))
         t.equal("phi = 1: each example has the standard deviation of its cond", got.flatten(1).std(1), cond.flatten(1).std(1), rtol=1e-4,
-                given="three examples of very different contrast", because="over all numbers of an example; not over the batch, not per channel")
+                given="three examples of very different contrast",
+                because="over all numbers of an example; not over the batch, not per channel")
         want = torch.stack([s * c.std() / s.std() for c, s in zip(cond, strong)])
         t.equal("scaling is all: no shift", got, want, atol=1e-4, because="the paper multiplies; it does not move the mean")
         t.equal("phi mixes scaled and unscaled", t.call(rescale, cond, strong, .7), .7 * want + .3 * strong, atol=1e-4, given="phi = 0.7")
@@ -531,9 +536,9 @@ class Stride(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 3, 4, 8
     covers = ("S2-Q2",)
-    task = ("`walk(x, steps, step)` visits the whole-number times `steps` (falling, any spacing, of a chain of `n_train`): `step(x, now, to)` "
-            "goes from one time to another, and -1 means the data. A published scheduler computes `to` as here. Repair it, so that each x is "
-            "read at the level it was made for, and the walk ends at the data.")
+    task = ("`walk(x, steps, step)` visits the whole-number times `steps` (falling, any spacing, of a chain of `n_train`): `step(x, "
+            "now, to)` goes from one time to another, and -1 means the data. A published scheduler computes `to` as here. Repair it, so "
+            "that each x is read at the level it was made for, and the walk ends at the data.")
     starter = """
 def walk(x, steps, step, n_train=1000):
     for now in steps:
@@ -556,14 +561,16 @@ def walk(x, steps, step, n_train=1000):
     def check(t, walk):
         for steps, given in (([999, 749, 499, 249, 0], "times over both ends"), ([900, 400, 350, 10], "uneven times"), ([640], "one time")):
             seen = []
-            def step(x, now, to): seen.append((int(now), int(to))); return x * (to + 2.) / (now + 2.)
+            def step(x, now, to, seen=seen): seen.append((int(now), int(to))); return x * (to + 2.) / (now + 2.)
             x = t.randn(2, 3)
             got = t.call(walk, x, list(steps), step)
             t.true("every time is visited, in order", [a for a, _ in seen] == list(steps), [a for a, _ in seen], list(steps), given=given)
             want = [*steps[1:], -1]
-            t.true("the last step goes to the data", seen[-1][1] == -1, seen[-1][1], -1, given=given, because="after the last time comes -1")
+            t.true("the last step goes to the data", seen[-1][1] == -1, seen[-1][1], -1, given=given,
+                   because="after the last time comes -1")
             t.true("each step goes to the time at which the next one starts", [b for _, b in seen] == want, [b for _, b in seen], want,
-                   given=f"{given}: {list(steps)}", because="a constant stride fits one spacing only; otherwise x is read at a level that it is not at")
+                   given=f"{given}: {list(steps)}",
+                   because="a constant stride fits one spacing only; otherwise x is read at a level that it is not at")
             t.equal("the result of each step is passed on", got, x / (steps[0] + 2.), given=given)
 
     @wrong("the last step goes to the data")
