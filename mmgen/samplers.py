@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['SOLVERS', 'GRIDS', 'VARIANCES', 'Level', 'step_size', 'read_levels', 'fresh', 'ddim', 'State', 'sample', 'finish',
-           'find_solver', 'first_noise', 'time_grid', 'Denoiser', 'ddpm', 'euler', 'heun', 'extrapolate', 'dpm2m',
-           'dpm2m_sde', 'unic', 'unipc', 'add_back', 'invert', 'both', 'guided', 'thresholded', 'exact_denoiser']
+           'find_solver', 'first_noise', 'time_grid', 'x_0_factors', 'Denoiser', 'ddpm', 'euler', 'heun', 'extrapolate',
+           'dpm2m', 'dpm2m_sde', 'unic', 'unipc', 'add_back', 'invert', 'both', 'guided', 'thresholded',
+           'exact_denoiser']
 
 # %% ../nbs/11_samplers.ipynb #1bd50bbd
 import difflib
 import inspect
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -57,8 +59,8 @@ def ddim(x, x0s, levels, look=None, draw=None, eta: float = 0.):
     if not 0 <= eta <= 1: raise ValueError(f"eta={eta}; expected a number from 0 (no new noise) to 1 (as in DDPM)")
     std = eta * to.sigma * math.sqrt(fresh(now, to)) if eta else 0.
     kept = math.sqrt(to.sigma ** 2 - std ** 2) / now.sigma
-    x = torch.add(kept * x, x0s[-1], alpha=to.alpha - kept * now.alpha)    # (b, ...)
-    return torch.add(x, draw(), alpha=std) if std else x
+    x = (kept * x).add_(x0s[-1], alpha=to.alpha - kept * now.alpha)        # (b, ...)
+    return x.add_(draw(), alpha=std) if std else x
 
 # %% ../nbs/11_samplers.ipynb #67c83d88
 class State(NamedTuple):
@@ -74,7 +76,7 @@ def _states(denoise, path, x, levels, step, rng, churn, options):
     def look(x, level):
         x_0 = denoise(x, x.new_full((len(x),), level.t))
         if x_0.shape != x.shape: raise ValueError(f"denoise gave shape {tuple(x_0.shape)}; expected that of x_t, {tuple(x.shape)}")
-        return x_0.to(x.dtype)
+        return x_0 if x_0.dtype == x.dtype else x_0.to(x.dtype)
     draw = lambda: torch.randn(x.shape, generator=rng, dtype=x.dtype, device=rng.device if rng else x.device).to(x.device)
     seen, x0s = levels[:1], []
     for i, to in enumerate(levels[1:]):
@@ -99,14 +101,15 @@ def sample(denoise,               # denoise(x_t, t) -> guess of x_0 in the shape
     step = find_solver(solver, options)
     if not churn >= 0: raise ValueError(f"churn={churn}; expected a number of at least 0")
     if not (isinstance(x_T, torch.Tensor) and x_T.is_floating_point() and x_T.ndim > 1):
-        raise TypeError(f"x_T is {getattr(x_T, 'dtype', type(x_T).__name__)} of shape {tuple(getattr(x_T, 'shape', ()))}; expected floats (b, ...)")
+        what = f"{x_T.dtype} of shape {tuple(x_T.shape)}" if isinstance(x_T, torch.Tensor) else type(x_T).__name__
+        raise TypeError(f"x_T is {what}; expected a float tensor (b, ...)")
     levels = read_levels(path, time_grid(path, n_steps, times) if isinstance(times, str) else times)
     return _states(denoise, path, x_T.to(torch.promote_types(x_T.dtype, torch.float32)), levels, step, rng, churn, options)
 
 def finish(states) -> torch.Tensor:
     "The last x_t of a walk. FloatingPointError if it is not finite."
     last = None
-    for last in states: pass
+    for last in states: pass  # noqa: B007
     if last is None: raise ValueError("states is used up; call sample(..) again")
     if last.x_t.isfinite().all(): return last.x_t
     raise FloatingPointError(f"x_t is not finite after step {last.step}: look at the states one by one, for x_0 of the denoiser")
@@ -150,6 +153,13 @@ def time_grid(path: NoisePath,
     return torch.cat([torch.ones(1), path.t_at(points[1:]), torch.zeros(1)]).double()
 
 # %% ../nbs/11_samplers.ipynb #2cfddec6
+@lru_cache(maxsize=4096)
+def x_0_factors(path, predict: str, t) -> tuple:
+    "Floats (p, q) with x_0 = p prediction + q x_t at time t; remembered, since every walk visits the same times."
+    one = torch.tensor([1., 0.], dtype=torch.float64)
+    times = torch.tensor([t, t], dtype=torch.float64 if isinstance(t, float) else torch.int64)
+    return tuple(convert(one, 1 - one, times, path, predict, "x0").tolist())
+
 @dataclass(frozen=True)
 class Denoiser:
     "A network model(x_t, t, labels) on a path as a denoiser: its prediction, of kind `predict`, as a guess of x_0."
@@ -162,7 +172,11 @@ class Denoiser:
         labels = self.labels_for(x_t)
         dtype = next((p.dtype for p in getattr(self.model, "parameters", lambda: iter(()))()), x_t.dtype)
         said = self.model(x_t.to(dtype), t.to(torch.promote_types(dtype, torch.float32)), labels)
-        return convert(said.to(x_t.dtype), x_t, t, self.path, self.predict, "x0")
+        if said.shape != x_t.shape: raise ValueError(f"model gave shape {tuple(said.shape)}; expected that of x_t, {tuple(x_t.shape)}")
+        times = set(t.tolist())
+        if len(times) > 1: return convert(said.to(x_t.dtype), x_t, t, self.path, self.predict, "x0")
+        p, q = x_0_factors(self.path, self.predict, *times)                # one time for all, as in a walk
+        return (p * said.to(x_t.dtype)).add_(x_t, alpha=q) if q else p * said.to(x_t.dtype)
 
     def labels_for(self, x_t):
         "The labels as a tensor (b,), or None. ValueError where their number does not fit."
@@ -180,9 +194,9 @@ def ddpm(x, x0s, levels, look=None, draw=None, variance: str = "small"):
     if variance not in VARIANCES: raise ValueError(f"variance={variance!r}; expected one of {', '.join(VARIANCES)}")
     now, to = levels[-2:]
     new = fresh(now, to)                                                   # 1 - e^-2h
-    x = torch.add(to.sigma / now.sigma * math.sqrt(1 - new) * x, x0s[-1], alpha=to.alpha * new)
+    x = (to.sigma / now.sigma * math.sqrt(1 - new) * x).add_(x0s[-1], alpha=to.alpha * new)
     if not to.sigma: return x
-    return torch.add(x, draw(), alpha=math.sqrt(new) * (to.sigma if variance == "small" else now.sigma))
+    return x.add_(draw(), alpha=math.sqrt(new) * (to.sigma if variance == "small" else now.sigma))
 
 SOLVERS["ddpm"] = ddpm
 
@@ -192,7 +206,7 @@ def euler(x, x0s, levels, look=None, draw=None):
     now, to = levels[-2:]
     if not (to.sigma and math.isfinite(now.d_alpha) and math.isfinite(now.d_sigma)): return ddim(x, x0s, levels)
     pull = (to.t - now.t) * now.d_sigma / now.sigma
-    return torch.add((1 + pull) * x, x0s[-1], alpha=(to.t - now.t) * now.d_alpha - pull * now.alpha)
+    return ((1 + pull) * x).add_(x0s[-1], alpha=(to.t - now.t) * now.d_alpha - pull * now.alpha)
 
 SOLVERS["euler"] = euler
 
@@ -201,7 +215,7 @@ def heun(x, x0s, levels, look, draw=None):
     "DDIM, then a second look where it lands (Karras et al. 2022, algorithm 1). Order 2, two calls a step; one where an end is infinite."
     h, x_e = step_size(*levels[-2:]), ddim(x, x0s, levels)
     if not math.isfinite(h): return x_e
-    return torch.add(x_e, look(x_e, levels[-1]) - x0s[-1], alpha=levels[-1].alpha * math.expm1(h) / 2)
+    return x_e.add(look(x_e, levels[-1]) - x0s[-1], alpha=levels[-1].alpha * math.expm1(h) / 2)
 
 SOLVERS["heun"] = heun
 
@@ -228,14 +242,14 @@ def unic(x, x0s, levels):
     if len(x0s) < 2: return x
     now, to = levels[-2:]
     h, gain = step_size(now, to), to.alpha - now.alpha * to.sigma / now.sigma
-    if len(x0s) < 3 or not math.isfinite(h): return torch.add(x, x0s[-1] - x0s[-2], alpha=gain / 2)
+    if len(x0s) < 3 or not math.isfinite(h): return x.add(x0s[-1] - x0s[-2], alpha=gain / 2)
     ratio = h / step_size(*levels[-3:-1])                                  # of this step and the one before
     phi_1 = math.expm1(-h)
     phi_2 = -phi_1 / h - 1
     b_1, b_2 = phi_2 / phi_1, -(2 * phi_2 / h + 1) / phi_1                 # means of 1 and of a straight line over the step
     old = (b_1 - b_2) * ratio / (1 + ratio)
-    x = torch.add(x, x0s[-1] - x0s[-2], alpha=gain * (b_1 - old))
-    return torch.add(x, x0s[-2] - x0s[-3], alpha=gain * (old - .5) * ratio)
+    x = x.add(x0s[-1] - x0s[-2], alpha=gain * (b_1 - old))
+    return x.add_(x0s[-2] - x0s[-3], alpha=gain * (old - .5) * ratio)
 
 def unipc(x, x0s, levels, look=None, draw=None):
     "Repair the last step, then the 2M step: UniPC-2 (Zhao et al. 2023, section 3, B(h) = exp(h) - 1). Order 3, one call a step."
@@ -249,7 +263,7 @@ def add_back(x, level: Level, path: NoisePath, factor: float, draw):
     t = path.t_at(torch.tensor([2 * math.log(level.alpha / level.sigma / factor)], dtype=torch.float64))
     up = read_levels(path, [t.item(), 0.])[0]
     keep = up.alpha / level.alpha
-    return torch.add(keep * x, draw(), alpha=math.sqrt(max(0., up.sigma ** 2 - (keep * level.sigma) ** 2))), up
+    return (keep * x).add_(draw(), alpha=math.sqrt(max(0., up.sigma ** 2 - (keep * level.sigma) ** 2))), up
 
 # %% ../nbs/11_samplers.ipynb #d0d19b9f
 def invert(denoise, path: NoisePath, x_0: torch.Tensor, n_steps: int = 50, times=None, solver="ddim"):
@@ -262,7 +276,8 @@ def invert(denoise, path: NoisePath, x_0: torch.Tensor, n_steps: int = 50, times
 def both(one, other, x_t, t):
     "The guesses of two denoisers, in one call where they are the same network with different labels."
     joint = isinstance(one, Denoiser) and isinstance(other, Denoiser) and one.labels is not None and other.labels is not None
-    if not (joint and one.model is other.model and (one.path, one.predict) == (other.path, other.predict)): return one(x_t, t), other(x_t, t)
+    if not (joint and one.model is other.model and one.path == other.path and one.predict == other.predict):
+        return one(x_t, t), other(x_t, t)
     labels = torch.cat([one.labels_for(x_t), other.labels_for(x_t)])
     return Denoiser(one.model, one.path, one.predict, labels)(torch.cat([x_t, x_t]), torch.cat([t, t])).chunk(2)
 
@@ -303,6 +318,6 @@ def exact_denoiser(data: torch.Tensor, path: NoisePath):  # (n, ...)
     half = flat.square().sum(1) / 2                                        # (n,)
     def denoise(x_t, t):
         alpha, sigma = path.alpha(t).to(x_t)[:, None], path.sigma(t).to(x_t)[:, None]
-        fit = (alpha * (x_t.flatten(1) @ flat.T.to(x_t)) - alpha ** 2 * half.to(x_t)) / sigma ** 2     # (b, n) -|x - alpha x_i|^2 / 2 sigma^2 + const
-        return (fit.softmax(1) @ flat.to(x_t)).view_as(x_t)
+        fit = alpha * (x_t.flatten(1) @ flat.T.to(x_t)) - alpha ** 2 * half.to(x_t)    # (b, n) -|x - alpha x_i|^2 / 2, up to |x|^2
+        return ((fit / sigma ** 2).softmax(1) @ flat.to(x_t)).view_as(x_t)
     return denoise
