@@ -146,27 +146,28 @@ def curve(n, steps):
             def seen(state, cpu):
                 model = state.ema.eval()
                 points.append({"step": state.step, "cpu_seconds": round(cpu), **drawn(model, n)})
-            train(new_model(space), steps, seed, at=[(steps * i // 5, seen) for i in range(1, 6)])
+            train(new_model(space), steps, seed, at=[(steps * i // 4, seen) for i in range(1, 5)])
             yield {"space": space, "seed": seed, "points": points}
 
 
 def systems(n, _):
-    "Four ways of drawing digits: what they were trained for, what an image takes, and how good it is."
+    "Ways of drawing digits: what they were trained for, what an image takes, and how good it is."
     from mmgen.priors import ARPrior, MaskedPrior
     from mmgen.priors import generate as from_codes
     vqvae = VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
-    seconds = lambda *path: load_weights(HERE.joinpath("weights", *path, "model.safetensors")).record
-    both = seconds("vqvae_mnist")["cpu_seconds"]
-    rows = {}
-    for kind, make in (("ar", ARPrior), ("masked", MaskedPrior)):
-        record, prior = seconds(f"prior_{kind}"), make.from_pretrained(data_path("weights", f"prior_{kind}")).eval()
-        way = record["measured"]["sampling"]
-        rows[f"codes, {'AR' if kind == 'ar' else 'masked'} prior"] = (
-            record["wall_seconds"] * record["threads"] + both, lambda y, s, prior=prior, way=way: from_codes(prior, vqvae, y, s, **way)[0])
-    for kind in ("pixels", "latents"):
-        record, model = seconds(f"dit_{kind}"), LatentDiffusion.from_pretrained(HERE / "weights" / f"dit_{kind}").eval()
-        rows[f"diffusion, {kind}"] = record["cpu_seconds"] + record["tokenizer_cpu_seconds"], lambda y, s, m=model, k=kind: generate(m, y, s, **WAYS[k])
-    vae, cpu = train_vae(max(r[0] for r in rows.values()))
+    record = lambda name: load_weights(HERE / "weights" / name / "model.safetensors").record
+    both, rows = record("vqvae_mnist")["cpu_seconds"], {}
+    for kind, make in (("AR", ARPrior), ("masked", MaskedPrior)):
+        r, prior = record(f"prior_{kind.lower()}"), make.from_pretrained(data_path("weights", f"prior_{kind.lower()}")).eval()
+        draw = lambda y, s, prior=prior, way=r["measured"]["sampling"]: from_codes(prior, vqvae, y, s, **way)[0]
+        rows[f"codes, {kind} prior"] = r["wall_seconds"] * r["threads"] + both, draw
+    for space, steps in (("pixels", 1250), ("latents", 1050)):
+        seed_everything(0); model, cpu, _, _ = train(new_model(space), steps)
+        rows[f"diffusion, {space}"] = cpu + both * (space == "latents"), lambda y, s, m=model, k=space: generate(m, y, s, **WAYS[k])
+    for space in ("pixels", "latents"):
+        r, model = record(f"dit_{space}"), LatentDiffusion.from_pretrained(HERE / "weights" / f"dit_{space}").eval()
+        rows[f"diffusion, {space}, longer"] = r["cpu_seconds"] + r["tokenizer_cpu_seconds"], lambda y, s, m=model, k=space: generate(m, y, s, **WAYS[k])
+    vae, cpu = train_vae(300)
     def from_vae(y, s): torch.manual_seed(s); return vae.sample(len(y)).clamp(-1, 1)
     rows["VAE (without labels)"] = cpu, from_vae
     for name, (cpu, draw) in rows.items():
@@ -178,11 +179,11 @@ def systems(n, _):
 
 
 def train_vae(seconds):
-    "A VAE, trained for as many CPU-seconds."
+    "A VAE, trained for about so many CPU-seconds."
     from mmgen.train import matrix_optimizers
-    seed_everything(0); cpu, steps = 0., 20
+    x, steps = DigitImages("train").tensors()[0], 20
     while True:                                                                    # a trial run tells what a step costs
-        vae, x = VAE(VAEConfig(latent_dim=16, variance=.1)), DigitImages("train").tensors()[0]
+        seed_everything(0); vae = VAE(VAEConfig(latent_dim=16, variance=.1))
         recipe = Recipe(steps=steps, warmup=10, decay="linear", ema=.99)
         with Stopwatch() as watch:
             for state in fit(vae, vae_loss, Batches(x, 64, 0), recipe, device="cpu", optimizer=matrix_optimizers, progress=False): pass
@@ -190,12 +191,12 @@ def train_vae(seconds):
         steps = int(steps * seconds / watch.cpu)
 
 
-PARTS = {"where": (where, 1000), "predict": (predict, 500), "recipe": (recipe, 500), "curve": (curve, 1000), "systems": (systems, 0)}
+PARTS = {"where": (where, 600), "predict": (predict, 500), "recipe": (recipe, 500), "curve": (curve, 600), "systems": (systems, 0)}
 
 
-def tables(parts, n):
+def tables(parts, n, out):
     "Make the parts and put them into the file, row by row."
-    found = json.loads(OUT.read_text()) if OUT.exists() else {}
+    found = json.loads(out.read_text()) if out.exists() else {}
     floor = judge(lambda y, s: torch.randn(len(y), 1, 28, 28).clamp(-1, 1), n)[1]
     for part in parts:
         make, steps = PARTS[part]
@@ -203,7 +204,7 @@ def tables(parts, n):
         for row in make(n, steps):
             print(part, json.dumps(row), file=sys.stderr, flush=True)
             found[part].append(row)
-            OUT.write_text(json.dumps(about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}, indent=1) + "\n", encoding="utf8")
+            out.write_text(json.dumps(about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}, indent=1) + "\n", encoding="utf8")
 
 
 def main():
@@ -213,8 +214,9 @@ def main():
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--steps", type=int)
     ap.add_argument("--n", type=int, help="images drawn for a judgement")
+    ap.add_argument("--out", type=Path, default=OUT, help="of the tables")
     a = ap.parse_args()
-    if a.what == "tables": return tables(a.parts or list(PARTS), a.n or 500)
+    if a.what == "tables": return tables(a.parts or list(PARTS), a.n or 500, a.out)
     weights(a.what, a.seed, a.steps or STEPS[a.what], a.n or 2000)
 
 
