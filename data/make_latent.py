@@ -46,8 +46,8 @@ def new_model(space, size=FULL, mode="modern", **changes):
     return LatentDiffusion(config, vqvae).measure(DigitImages("train").tensors()[0])
 
 
-def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16", ema=.99, loss=latent_loss, at=()):
-    "The averaged model, its CPU-seconds, its last losses; `at` steps are handed to `seen(step, state, seconds)` on the way."
+def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16", ema=.99, loss=latent_loss):
+    "The averaged model, its CPU-seconds and wall-clock seconds, and the mean of its last losses."
     x, y = DigitImages("train").tensors()
     recipe = Recipe(steps=steps, warmup=min(50, steps // 4), decay="linear", ema=ema, precision=precision, seed=seed)
     data, losses = Batches((model.encode(x), y), batch_size, seed), []
@@ -59,8 +59,6 @@ def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16",
         if state is None: return last.ema.eval(), cpu, wall, sum(losses[-100:]) / len(losses[-100:])
         last = state; losses.append(state.loss)
         if state.step % 200 == 0: print(f"step {state.step}, loss {state.loss:.4f}, {cpu:.0f} CPU-s", file=sys.stderr, flush=True)
-        for step, seen in at:
-            if step == state.step: seen(state, cpu)
 
 
 def judge(draw, n, seed=0):
@@ -139,15 +137,12 @@ def recipe(n, steps):
 
 
 def curve(n, steps):
-    "Quality on the way, three seeds of the full size."
+    "Quality for a budget, three seeds of the full size; each run anneals its rate to the end."
     for seed in range(3):
         for space in ("pixels", "latents"):
-            seed_everything(seed); points = []
-            def seen(state, cpu):
-                model = state.ema.eval()
-                points.append({"step": state.step, "cpu_seconds": round(cpu), **drawn(model, n)})
-            train(new_model(space), steps, seed, at=[(steps * i // 4, seen) for i in range(1, 5)])
-            yield {"space": space, "seed": seed, "points": points}
+            for part in (4, 2, 1):
+                seed_everything(seed); model, cpu, _, _ = train(new_model(space), steps // part, seed)
+                yield {"space": space, "seed": seed, "steps": steps // part, "cpu_seconds": round(cpu, 1), **drawn(model, n)}
 
 
 def systems(n, _):
@@ -191,7 +186,7 @@ def train_vae(seconds):
         steps = int(steps * seconds / watch.cpu)
 
 
-PARTS = {"where": (where, 600), "predict": (predict, 500), "recipe": (recipe, 500), "curve": (curve, 600), "systems": (systems, 0)}
+PARTS = {"where": (where, 600), "predict": (predict, 500), "recipe": (recipe, 500), "curve": (curve, 300), "systems": (systems, 0)}
 
 
 def tables(parts, n, out):
