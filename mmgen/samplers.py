@@ -100,7 +100,7 @@ def sample(denoise,               # denoise(x_t, t) -> guess of x_0 in the shape
     "States of a walk from noise to data, as a generator (step, t, x_t, x_0); x_t is float32, or float64 if x_T is."
     step = find_solver(solver, options)
     if not churn >= 0: raise ValueError(f"churn={churn}; expected a number of at least 0")
-    if not (isinstance(x_T, torch.Tensor) and x_T.is_floating_point() and x_T.ndim > 1):
+    if not (isinstance(x_T, torch.Tensor) and x_T.is_floating_point() and x_T.ndim):
         what = f"{x_T.dtype} of shape {tuple(x_T.shape)}" if isinstance(x_T, torch.Tensor) else type(x_T).__name__
         raise TypeError(f"x_T is {what}; expected a float tensor (b, ...)")
     levels = read_levels(path, time_grid(path, n_steps, times) if isinstance(times, str) else times)
@@ -129,9 +129,10 @@ def find_solver(solver, options=()):
 
 SOLVERS["ddim"] = ddim
 
-def first_noise(path: NoisePath, *shape, t: float = 1., rng=None, dtype=torch.float32) -> torch.Tensor:
-    "Noise of the size that the path has at time t: sigma(t) eps, of this shape."
-    return path.sigma(torch.tensor(t, dtype=torch.float64)).item() * torch.randn(*shape, generator=rng, dtype=dtype)
+def first_noise(path: NoisePath, *shape, t: float = 1., rng=None, dtype=torch.float32, device=None) -> torch.Tensor:
+    "Noise of the size that the path has at time t: sigma(t) eps, of this shape; drawn where `rng` is (or on the CPU), moved to `device`."
+    size = path.sigma(torch.tensor(t, dtype=torch.float64)).item()
+    return size * torch.randn(*shape, generator=rng, dtype=dtype, device=rng.device if rng else None).to(device)
 
 # %% ../nbs/11_samplers.ipynb #024fe680
 GRIDS = ("uniform", "log_snr", "karras")
