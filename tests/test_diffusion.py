@@ -122,6 +122,10 @@ def test_add_noise_has_the_mean_and_variance_of_the_chain():
 @pytest.mark.parametrize("call,error,words", [
     (lambda: noise_path("cosin"), ValueError, "linear, cosine, sigmoid, edm, flow.*mean 'cosine'"),
     (lambda: noise_path("edm", s=1.), TypeError, "no option 's'.*sigma_min"),
+    (lambda: noise_path("edm", sigma_min=0.), ValueError, "sigma_min=0.0.*0 < sigma_min < sigma_max"),
+    (lambda: noise_path("linear", n_steps=1), ValueError, "at least 2 steps"),
+    (lambda: noise_path("sigmoid", tau=0.), ValueError, "tau > 0"), (lambda: noise_path("cosine", s=-1.), ValueError, "at least 0"),
+    (lambda: diffusion_loss(lambda x, t, y: x, torch.zeros(2, 3), noise_path("flow")), TypeError, "batch is a Tensor"),
     (lambda: noise_path("flow").alpha(torch.tensor([3])), TypeError, r"int64.*\(i \+ 1\) / n"),
     (lambda: noise_path("flow").sigma(torch.tensor([1.2])), ValueError, "1.2.*0, 1"),
     (lambda: noise_path("flow").alpha(torch.tensor([math.nan])), ValueError, "nan"),
@@ -503,3 +507,21 @@ def test_a_single_gaussian_needs_a_variance_between_the_two_fixed_ones():
 def test_edm_path_with_other_limits():
     path = EDMPath(.01, 20., 1.)
     assert_close(path.sigma(torch.tensor([0., .5, 1.])), torch.tensor([.01, 10.005, 20.]))
+
+
+def test_a_chain_of_one_step_and_images_in_bins():
+    one = GaussianDiffusion([.5])
+    x, t = draws(3, 1, 2, 2).tanh(), torch.zeros(3, dtype=torch.int64)
+    for variance in ("fixed_small", "fixed_large"): assert one.reverse(x, x, t, "x0", variance).log_variance.isfinite().all()
+    assert_close(one.step_back(x, x, t, torch.ones_like(x), predict="x0"), x)
+    knows = bits_per_dim(table(25), lambda x_t, s: x, x, predict="x0", variance="fixed_large")
+    guesses = bits_per_dim(table(25), lambda x_t, s: 0 * x_t, x, predict="x0", variance="fixed_large")
+    assert knows.terms.shape == (25, 3) and (knows.total < guesses.total).all()
+    assert_close(knows.prior, guesses.prior)
+
+
+def test_network_is_told_the_original_steps():
+    told = []
+    def model(x_t, s): told.append(s[0].item()); return x_t
+    bits_per_dim(table(1000).respaced(4), model, torch.zeros(2, 3, dtype=torch.float64), predict="x0")
+    assert told == [0, 333, 666, 999]
