@@ -123,7 +123,7 @@ def measure(name, device, repeats, half):
         peak = next((v for k, v in PEAK.items() if device != "cpu" and half and k in torch.cuda.get_device_name()), None)
         passes = 2 * multiply_adds(c) * batch * (3 if training else 1)
         rows.append(dict(setting=name, batch=batch, precision="bf16" if half else "float32", what="training" if training else "forward",
-                         peer_ms=median["peer"] * 1e3, **{k: median[k] / median["peer"] for k in ("original", "modern")},
+                         **{k: median[k] / median["peer"] for k in ("original", "modern")},
                          mfu=peak and passes / median["original"] / peak))
     return rows
 
@@ -153,6 +153,7 @@ def write(device, run):
     runs[device] = run
     path.write_text(json.dumps(runs, indent=1) + "\n")
     body = "\n".join(f"## {name}\n\n{table(r)}" for name, r in sorted(runs.items()))
+    if "cuda" not in runs: body += "\n## cuda\n\nNot run yet.\n"
     (RESULTS / "dit.md").write_text("# DiT: a pass against diffusers' DiTTransformer2DModel\n\n"
                                     "Written by `benchmarks/dit.py`; its first lines say what is measured. Below 1 ours is faster.\n\n"
                                     + body)
