@@ -22,7 +22,7 @@ from mmgen.data import DigitImages
 from mmgen.dit import DiTConfig
 from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_latents, latent_loss
 from mmgen.metrics import evaluate
-from mmgen.train import Batches, Recipe, fit
+from mmgen.train import Batches, Recipe, fit, run
 from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE
 
@@ -51,19 +51,17 @@ def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16",
     x, y = DigitImages("train").tensors()
     recipe = Recipe(steps=steps, warmup=min(50, steps // 4), decay="linear", ema=ema, precision=precision, seed=seed)
     data, losses = Batches((model.encode(x), y), batch_size, seed), []
-    states = fit(model, loss, data, recipe, device="cpu", optimizer=optimizer or block_optimizers(model, adam_lr=2e-3), progress=False)
-    cpu = wall = 0.
-    while True:
-        with Stopwatch() as watch: state = next(states, None)
-        cpu, wall = cpu + watch.cpu, wall + watch.wall
-        if state is None: return last.ema.eval(), cpu, wall, sum(losses[-100:]) / len(losses[-100:])
-        last = state; losses.append(state.loss)
-        if state.step % 200 == 0: print(f"step {state.step}, loss {state.loss:.4f}, {cpu:.0f} CPU-s", file=sys.stderr, flush=True)
+    with Stopwatch() as watch:
+        for state in fit(model, loss, data, recipe, device="cpu", optimizer=optimizer or block_optimizers(model, adam_lr=2e-3), progress=False):
+            losses.append(state.loss)
+            if state.step % 200 == 0: print(f"step {state.step}, loss {state.loss:.4f}, {state.seconds:.0f} s", file=sys.stderr, flush=True)
+    return state.ema.eval(), watch.cpu, watch.wall, sum(losses[-100:]) / len(losses[-100:])
 
 
 def judge(draw, n, seed=0):
     "The judge's figures of n images of `draw(labels, seed)`, and the floor of the distance."
-    report = evaluate(lambda n, seed: (draw(torch.arange(n) % 10, seed), torch.arange(n) % 10), DigitImages("test").tensors(), n=n, seed=seed)
+    asked = torch.arange(n) % 10
+    report = evaluate(lambda n, seed: (draw(asked, seed), asked), DigitImages("test").tensors(), n=n, seed=seed)
     return {k: round(report[k].value, 4) for k in FIGURES}, round(report["frechet"].floor, 4)
 
 
@@ -80,7 +78,7 @@ def weights(kind, seed, steps, n):
     before = load_weights(data_path("weights", "vqvae_mnist", "model.safetensors")).record["cpu_seconds"] if kind == "latents" else 0.
     model, cpu, wall, loss = train(model, steps, seed)
     model = model.half().float()
-    with Stopwatch() as watch: figures, floor = judge(lambda y, s: generate(model, y, s, **WAYS[kind]), n)
+    figures, floor = judge(lambda y, s: generate(model, y, s, **WAYS[kind]), n)
     record = about(command=f"python data/make_latent.py {kind} --seed {seed} --steps {steps}", profile="cpu", seed=seed, steps=steps,
                    cpu_seconds=round(cpu, 1), tokenizer_cpu_seconds=before, wall_seconds=round(wall, 1),
                    measured={"samples": n, "sampling": WAYS[kind], **figures, "frechet_floor": floor})
@@ -101,7 +99,7 @@ def where(n, steps):
     for codes in (True, False):
         model, cpu, _, _ = train(new_model("latents", codes=codes), steps)
         for snapped in (True, False):
-            draw = lambda y, s: model.decode(generate_latents(model, y, s), codes=snapped)
+            draw = lambda y, s, model=model, snapped=snapped: model.decode(generate_latents(model, y, s), codes=snapped)
             yield {"learned": "codes" if codes else "vectors", "snapped": snapped, "cpu_seconds": round(cpu), **judge(draw, n)[0]}
 
 
@@ -129,11 +127,10 @@ def recipe(n, steps):
         seed_everything(0); model, cpu, _, loss = train(change(new_model("pixels", SMALL, **build)), **{"steps": steps} | how)
         yield {"name": name, "cpu_seconds": round(cpu), "loss": round(loss, 4), **drawn(model, n)}
         if name == "the recipe":
-            for more, way in {"no guidance": dict(s=1.), "guidance 3": dict(s=3.), "24 steps": dict(times=torch.linspace(.995, 0, 25).double()),
-                              "Euler in place of DPM-Solver++": dict(solver="euler"), "Heun, 6 steps": dict(
-                                  solver="heun", times=torch.linspace(.995, 0, 7).double())}.items():
-                yield {"name": "sampled with " + more if more[0].islower() or more[0].isdigit() else more, "cpu_seconds": round(cpu),
-                       "loss": round(loss, 4), **drawn(model, n, **way)}
+            times = lambda steps: torch.linspace(.995, 0, steps + 1, dtype=torch.float64)
+            for more, way in {"no guidance": dict(s=1.), "guidance 3": dict(s=3.), "24 steps": dict(times=times(24)),
+                              "Euler": dict(solver="euler"), "6 steps of Heun": dict(solver="heun", times=times(6))}.items():
+                yield {"name": f"sampled with {more}", "cpu_seconds": round(cpu), "loss": round(loss, 4), **drawn(model, n, **way)}
 
 
 def curve(n, steps):
@@ -161,7 +158,8 @@ def systems(n, _):
         rows[f"diffusion, {space}"] = cpu + both * (space == "latents"), lambda y, s, m=model, k=space: generate(m, y, s, **WAYS[k])
     for space in ("pixels", "latents"):
         r, model = record(f"dit_{space}"), LatentDiffusion.from_pretrained(HERE / "weights" / f"dit_{space}").eval()
-        rows[f"diffusion, {space}, longer"] = r["cpu_seconds"] + r["tokenizer_cpu_seconds"], lambda y, s, m=model, k=space: generate(m, y, s, **WAYS[k])
+        draw = lambda y, s, m=model, k=space: generate(m, y, s, **WAYS[k])
+        rows[f"diffusion, {space}, longer"] = r["cpu_seconds"] + r["tokenizer_cpu_seconds"], draw
     vae, cpu = train_vae(300)
     def from_vae(y, s): torch.manual_seed(s); return vae.sample(len(y)).clamp(-1, 1)
     rows["VAE (without labels)"] = cpu, from_vae
@@ -181,8 +179,8 @@ def train_vae(seconds):
         seed_everything(0); vae = VAE(VAEConfig(latent_dim=16, variance=.1))
         recipe = Recipe(steps=steps, warmup=10, decay="linear", ema=.99)
         with Stopwatch() as watch:
-            for state in fit(vae, vae_loss, Batches(x, 64, 0), recipe, device="cpu", optimizer=matrix_optimizers, progress=False): pass
-        if steps > 20: return state.ema.eval(), watch.cpu
+            vae = run(fit(vae, vae_loss, Batches(x, 64, 0), recipe, device="cpu", optimizer=matrix_optimizers, progress=False)).ema
+        if steps > 20: return vae.eval(), watch.cpu
         steps = int(steps * seconds / watch.cpu)
 
 
@@ -199,7 +197,8 @@ def tables(parts, n, out):
         for row in make(n, steps):
             print(part, json.dumps(row), file=sys.stderr, flush=True)
             found[part].append(row)
-            out.write_text(json.dumps(about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}, indent=1) + "\n", encoding="utf8")
+            whole = about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}
+            out.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf8")
 
 
 def main():

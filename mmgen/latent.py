@@ -120,7 +120,8 @@ def inpaint(model: LatentDiffusion, images, mask, labels,  # (n, ., H, W), (n or
     "Images with the part outside `mask` drawn anew. In latents a place is kept only if all of its pixels are."
     evaluating(model)
     if mask.dtype != torch.bool: raise TypeError(f"mask is {mask.dtype}; expected torch.bool, True where the image is kept")
-    if mask.shape[-2:] != images.shape[-2:]: raise ValueError(f"mask is {tuple(mask.shape)}; expected (n, 1, {images.shape[-2]}, {images.shape[-1]})")
+    h, w = images.shape[-2:]
+    if mask.shape[-2:] != (h, w): raise ValueError(f"mask is {tuple(mask.shape)}; expected (n, 1, {h}, {w})")
     known, noise = model.encode(images), torch.randn(len(images), *model.config.dit.shape, generator=torch.Generator().manual_seed(seed))
     factor = images.shape[-1] // known.shape[-1]
     kept = -F.max_pool2d(-mask.float(), factor) > .5                             # (n or 1, 1, h, w)

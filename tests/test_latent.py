@@ -12,8 +12,7 @@ from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.diffusion import noise_path
 from mmgen.dit import DiTConfig
-from mmgen.latent import (LatentConfig, LatentDiffusion, denoiser, generate, generate_latents, inpaint, latent_loss, slerp, vary,
-                          with_known)
+from mmgen.latent import LatentConfig, LatentDiffusion, denoiser, generate, generate_latents, inpaint, latent_loss, slerp, vary, with_known
 from mmgen.samplers import finish, sample
 from mmgen.train import Batches, Recipe, fit
 from mmgen.vqvae import VQVAE, VQVAEConfig
@@ -78,7 +77,7 @@ def test_batches_of_any_size_give_the_same(vqvae, digits):
 def test_the_tokenizer_is_frozen_for_real(vqvae, digits):
     model = latents(vqvae).measure(digits[0]); before = {k: v.clone() for k, v in model.tokenizer.state_dict().items()}
     data = Batches((model.encode(digits[0]), digits[1]), 16, 0)
-    for state in fit(model, latent_loss, data, Recipe(steps=3), device="cpu", progress=False): assert not model.tokenizer.training
+    for _ in fit(model, latent_loss, data, Recipe(steps=3), device="cpu", progress=False): assert not model.tokenizer.training
     assert model.dit.training and not any(p.requires_grad for p in model.tokenizer.parameters())
     assert all(torch.equal(v, before[k]) for k, v in model.tokenizer.state_dict().items())
 
@@ -210,10 +209,12 @@ def test_shipped_weights_reproduce_their_record(kind):
     report = evaluate(lambda n, s: (generate(model, torch.arange(n) % 10, s, **m["sampling"]), torch.arange(n) % 10),
                       DigitImages("test").tensors(), n=n)
     assert report["recognised"].value == pytest.approx(m["recognised"], abs=.003)
-    assert report["frechet"].value == pytest.approx(m["frechet"], rel=.1) and report["frechet"].floor == pytest.approx(m["frechet_floor"], rel=.02)
+    assert report["frechet"].value == pytest.approx(m["frechet"], rel=.1)
+    assert report["frechet"].floor == pytest.approx(m["frechet_floor"], rel=.02)
 
 
 def test_the_tables_are_whole():
     found = json.loads(data_path("results", "latent.json").read_text())
-    assert {(r["space"], r["predict"], r["loss_in"]) for r in found["predict"]} >= {(s, k, k) for s in ("pixels", "latents") for k in ("eps", "v", "x0", "flow")}
+    rows = {(r["space"], r["predict"], r["loss_in"]) for r in found["predict"]}
+    assert rows >= {(s, k, k) for s in ("pixels", "latents") for k in ("eps", "v", "x0", "flow")}
     assert {r["seed"] for r in found["predict"]} == {0, 1, 2} and found["threads"] >= 1 and found["recipe"][0]["name"] == "the recipe"
