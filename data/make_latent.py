@@ -50,9 +50,9 @@ def train(model, steps, seed=0, batch_size=64, optimizer=None, precision="bf16",
     "The averaged model, its CPU-seconds and wall-clock seconds, and the mean of its last losses."
     x, y = DigitImages("train").tensors()
     recipe = Recipe(steps=steps, warmup=min(50, steps // 4), decay="linear", ema=ema, precision=precision, seed=seed)
-    data, losses = Batches((model.encode(x), y), batch_size, seed), []
+    data, losses, optimizer = Batches((model.encode(x), y), batch_size, seed), [], optimizer or block_optimizers(model, adam_lr=2e-3)
     with Stopwatch() as watch:
-        for state in fit(model, loss, data, recipe, device="cpu", optimizer=optimizer or block_optimizers(model, adam_lr=2e-3), progress=False):
+        for state in fit(model, loss, data, recipe, device="cpu", optimizer=optimizer, progress=False):
             losses.append(state.loss)
             if state.step % 200 == 0: print(f"step {state.step}, loss {state.loss:.4f}, {state.seconds:.0f} s", file=sys.stderr, flush=True)
     return state.ema.eval(), watch.cpu, watch.wall, sum(losses[-100:]) / len(losses[-100:])
