@@ -1,4 +1,5 @@
 """Draw assets/results.png, the picture of the README, from the shipped weights: `python assets/make_results.py`."""
+import json
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
+from mmgen.latent import LatentDiffusion, generate
 from mmgen.quantizer import codebook_report
 from mmgen.vqvae import VQVAE, reconstruct
 
@@ -22,9 +24,13 @@ psnr = 10 * math.log10(4 / (x_hat - x).square().mean().item())
 report = codebook_report(codes, 512)
 with torch.no_grad():
     noise = vqvae.decode_indices(torch.randint(0, 512, (N, 7, 7)))
+    kept = json.loads(data_path("weights", "dit_pixels", "model.json").read_text())["record"]["measured"]
+    asked = torch.arange(N) % 10
+    dit = generate(LatentDiffusion.from_pretrained(data_path("weights", "dit_pixels")).eval(), asked, 0, s=2.)
 rows = [("test digits", x[:N]), (f"49 integers each\n{report['used']} of 512 in use", codes[:N].float()[:, None]),
-        (f"drawn from them\n{psnr:.1f} dB on 10,000", x_hat[:N]), ("integers at random:\na prior is missing", noise)]
-fig, axes = plt.subplots(len(rows), N, figsize=(N * .72 + 1.6, len(rows) * .76), layout="constrained")
+        (f"drawn from them\n{psnr:.1f} dB on 10,000", x_hat[:N]), ("integers at random:\na prior is missing", noise),
+        (f"asked for 0, 1, 2, ..: diffusion\n{kept['recognised']:.1%} recognised of {kept['samples']:,}", dit)]
+fig, axes = plt.subplots(len(rows), N, figsize=(N * .72 + 2, len(rows) * .76), layout="constrained")
 for row, (title, images) in zip(axes, rows):
     row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8)
     for ax, image in zip(row, images):
