@@ -229,6 +229,15 @@ def test_norms_equal_the_library(eps):
     assert not list(RMSNorm(8, affine=False).parameters()) and not list(LayerNorm(8, affine=False).parameters())
 
 
+def test_gradients_of_rms_norm_of_first_and_second_order():
+    norm = RMSNorm(5, eps=.1, affine=False).double()
+    x = (randn(2, 3, 5, dtype=torch.float64) + 1).requires_grad_()
+    assert torch.autograd.gradcheck(norm, x) and torch.autograd.gradgradcheck(norm, x)
+    plain = x * (x.square().mean(-1, keepdim=True) + .1).rsqrt()
+    g = randn(2, 3, 5, seed=1, dtype=torch.float64)
+    assert_close(*(torch.autograd.grad((y * g).sum(), x)[0] for y in (norm(x), plain)))
+
+
 @pytest.mark.parametrize("norm", [RMSNorm, LayerNorm])
 def test_norms_are_float32_inside(norm):
     x = randn(4, 512).half() * 1000                       # squares overflow float16
