@@ -54,7 +54,7 @@ def fresh(now: Level, to: Level) -> float:
     return 1 - (now.alpha * to.sigma / (to.alpha * now.sigma)) ** 2
 
 def ddim(x, x0s, levels, look=None, draw=None, eta: float = 0.):
-    "Mix the guess and the implied noise anew (Song et al. 2021, equation 12); eta = 1 is `ddpm`. Order 1."
+    "Mix the guess and the implied noise anew (Song et al. 2021a, equation 12); eta = 1 is `ddpm`. Order 1."
     now, to = levels[-2:]
     if not 0 <= eta <= 1: raise ValueError(f"eta={eta}; expected a number from 0 (no new noise) to 1 (as in DDPM)")
     std = eta * to.sigma * math.sqrt(fresh(now, to)) if eta else 0.
@@ -143,7 +143,7 @@ GRIDS = ("uniform", "log_snr", "karras")
 
 def time_grid(path: NoisePath,
               n_steps: int,             # guesses to make
-              kind: str = "uniform",    # even in t; even in log-SNR (Lu et al. 2022); even in (sigma / alpha)^(1 / rho)
+              kind: str = "uniform",    # even in t; even in log-SNR (Lu et al. 2022b); even in (sigma / alpha)^(1 / rho)
               log_snr=(-10., 10.),      # for the last two, the range of guesses after the first: beyond it there is little to decide
               rho: float = 7.,          # Karras et al. 2022, equation 5
               ) -> torch.Tensor:        # (n_steps + 1,) float64, from 1 to 0
@@ -231,11 +231,11 @@ def extrapolate(x0s, levels):
     return torch.lerp(x0s[-2], x0s[-1], 1 + h / step_size(*levels[-3:-1]) / 2)   # (b, ...)
 
 def dpm2m(x, x0s, levels, look=None, draw=None):
-    "`ddim` with the extrapolated guess: DPM-Solver++ 2M (Lu et al. 2022, algorithm 2). Order 2, one call a step."
+    "`ddim` with the extrapolated guess: DPM-Solver++ 2M (Lu et al. 2022b, algorithm 2). Order 2, one call a step."
     return ddim(x, [extrapolate(x0s, levels)], levels)
 
 def dpm2m_sde(x, x0s, levels, look=None, draw=None):
-    "`ddpm` with the extrapolated guess: SDE-DPM-Solver++ 2M (Lu et al. 2022, DPM-Solver++)."
+    "`ddpm` with the extrapolated guess: SDE-DPM-Solver++ 2M (Lu et al. 2022b, DPM-Solver++)."
     return ddpm(x, [extrapolate(x0s, levels)], levels, draw=draw)
 
 SOLVERS.update(dpm2m=dpm2m, dpm2m_sde=dpm2m_sde)
@@ -289,7 +289,7 @@ def guided(cond, uncond,          # denoisers: with the label and without; or a 
            s: float,              # 1 is none and costs one call; 0 is uncond; papers' w is s - 1
            rescale: float = 0.,   # 1 gives each guess the standard deviation of cond's (Lin et al. 2024, section 3.4)
            interval=(0., 1.)):    # times at which to guide (Kynkaanniemi et al. 2024)
-    "A denoiser that goes from uncond's guess to cond's and on (Ho & Salimans 2022; Karras et al. 2024 for a worse model as uncond)."
+    "A denoiser that goes from uncond's guess to cond's and on (Ho & Salimans 2022; Karras et al. 2024b for a worse model as uncond)."
     low, high = interval
     if not (math.isfinite(s) and 0 <= rescale <= 1 and 0 <= low < high <= 1):
         raise ValueError(f"s={s}, rescale={rescale}, interval={interval}; expected a finite s, rescale in [0, 1], 0 <= low < high <= 1")

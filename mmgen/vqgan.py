@@ -349,7 +349,8 @@ def published_config(state: dict, resolution: int = 256) -> PublishedConfig:
         levels = [i for i in range(99) if f"encoder.0.down.{i}.block.0.conv1.weight" in state]
         depth = sum(f"encoder.0.down.0.block.{j}.conv1.weight" in state for j in range(99))
         n_codes, dim = state["quantizer.codebook"].shape
-    except KeyError as e: raise ValueError(f"{published_name(e.args[0])} is missing: these are not the weights of a published VQ-GAN") from None
+    except KeyError as e:
+        raise ValueError(f"{published_name(e.args[0])} is missing: these are not the weights of a published VQ-GAN") from None
     mult = [at(f"down.{i}.block.0.conv1.weight")[0] // width for i in levels]
     attention = [resolution >> i for i in levels if f"encoder.0.down.{i}.attn.0.q.weight" in state]
     return PublishedConfig(channels, resolution, width, mult, depth, attention, z_channels, dim, n_codes)
