@@ -8,21 +8,15 @@ the card's bfloat16 arithmetic that ours uses (MFU) is given too, forward and ba
 """
 import argparse
 import datetime
-import json
-import os
-import platform
 import statistics
-import time
 from contextlib import nullcontext
-from importlib.metadata import version
-from pathlib import Path
 
 import torch
+from common import RESULTS, keep, machine, seconds
 from torch.nn import functional as F
 
 from mmgen.dit import DiT, DiTConfig, multiply_adds, preset, to_published
 
-RESULTS = Path(__file__).parent / "results"
 S2 = dict(mode="original", learn_sigma=True, time_scale=1.)
 CPU = {"S/2, 256 tokens": (preset("S/2", **S2), 2), "S/2, 64 tokens": (preset("S/2", shape=(4, 16, 16), **S2), 8),
        "128 wide, 4 deep, 49 tokens": (DiTConfig((1, 28, 28), 4, 128, 4, 4, 10, **S2), 32)}
@@ -99,15 +93,6 @@ def work(model, c, batch, device, half, training):
     return both if training else forward
 
 
-def seconds(call, device):
-    "CPU seconds of one call, or wall seconds on a GPU."
-    if device != "cpu": torch.cuda.synchronize()
-    clock = time.process_time if device == "cpu" else time.perf_counter
-    start = clock(); call()
-    if device != "cpu": torch.cuda.synchronize()
-    return clock() - start
-
-
 def measure(name, device, repeats, half):
     "Rows of one setting: forward and training."
     c, batch = (CPU if device == "cpu" else CUDA)[name]
@@ -128,14 +113,6 @@ def measure(name, device, repeats, half):
     return rows
 
 
-def machine(device):
-    "What ran it."
-    info = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    cpu = next((line.split(":")[1].strip() for line in info.splitlines() if "model name" in line), platform.processor())
-    name = torch.cuda.get_device_name() if device != "cpu" else f"{cpu}, {torch.get_num_threads()} thread(s)"
-    return f"{name}, torch {torch.__version__}, diffusers {version('diffusers')}"
-
-
 def table(run):
     "Markdown of one device's rows."
     head = ("| setting | batch | precision | pass | original / peer | modern / peer | MFU |\n|---|---|---|---|---|---|---|\n")
@@ -148,10 +125,7 @@ def table(run):
 
 def write(device, run):
     "Put this device's run into results/dit.json and render results/dit.md."
-    RESULTS.mkdir(exist_ok=True); path = RESULTS / "dit.json"
-    runs = json.loads(path.read_text()) if path.exists() else {}
-    runs[device] = run
-    path.write_text(json.dumps(runs, indent=1) + "\n")
+    runs = keep("dit", device, run)
     body = "\n".join(f"## {name}\n\n{table(r)}" for name, r in sorted(runs.items()))
     if "cuda" not in runs: body += "\n## cuda\n\nNot run yet.\n"
     (RESULTS / "dit.md").write_text("# DiT: a pass against diffusers' DiTTransformer2DModel\n\n"
@@ -172,8 +146,8 @@ def main():
             rows += measure(name, a.device, a.repeats, half)
             for r in rows[-2:]: print(r, flush=True)
             write(a.device,
-                  dict(date=f"{datetime.date.today()}", machine=machine(a.device), repeats=a.repeats, note=a.note and f"; {a.note}",
-                                 rows=rows))
+                  dict(date=f"{datetime.date.today()}", machine=machine(a.device, "diffusers"), repeats=a.repeats,
+                       note=a.note and f"; {a.note}", rows=rows))
 
 
 if __name__ == "__main__": main()

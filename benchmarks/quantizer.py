@@ -8,20 +8,16 @@ growth of the process over what held the inputs (CPU, in a fresh process) or of 
 import argparse
 import ctypes
 import datetime
-import json
 import multiprocessing
 import os
-import platform
 import statistics
-import time
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from common import RESULTS, keep, machine, seconds
 
 from mmgen.quantizer import EMAVectorQuantizer, nearest_code
 
-RESULTS = Path(__file__).parent / "results"
 QUICK = [(8192, 64, 512), (8192, 64, 1024), (8192, 64, 4096), (8192, 256, 1024)]
 FULL = [(n, d, k) for n in (8192, 32768) for d in (64, 256) for k in (512, 1024, 4096, 16384) if (n, d, k) != (32768, 256, 16384)]
 FULL += [(65536, 64, 512), (65536, 64, 1024), (65536, 64, 16384)]
@@ -68,15 +64,6 @@ def agree(n, d, k, device):
     book = (ours.codebook - peer._codebook.embed[0]).abs()[untied]
     assert book.max() < 1e-4 and (g - h)[i == j].abs().max() < 1e-5, f"codebook {book.max()}, gradient {(g - h).abs().max()}"
     return (i == j).float().mean().item()
-
-
-def seconds(work, device):
-    "CPU seconds of one call, or wall seconds on a GPU."
-    if device != "cpu": torch.cuda.synchronize()
-    clock = time.process_time if device == "cpu" else time.perf_counter
-    start = clock(); work()
-    if device != "cpu": torch.cuda.synchronize()
-    return clock() - start
 
 
 def product(z, codebook, rows=1024):
@@ -133,14 +120,6 @@ def measure(n, d, k, device, repeats):
     return row
 
 
-def machine(device):
-    "What ran it."
-    info = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    cpu = next((line.split(":")[1].strip() for line in info.splitlines() if "model name" in line), platform.processor())
-    name = torch.cuda.get_device_name() if device != "cpu" else f"{cpu}, {torch.get_num_threads()} thread(s)"
-    return f"{name}, torch {torch.__version__}, vector-quantize-pytorch {version('vector-quantize-pytorch')}"
-
-
 def table(run):
     "Markdown of one device's rows."
     head = ("| n | d | k | ours ms | peer ms | ours / peer | ours / product | search / product | ours MiB | peer MiB | ratio "
@@ -164,10 +143,7 @@ def table(run):
 
 def write(device, run):
     "Put this device's run into results/quantizer.json and render results/quantizer.md."
-    RESULTS.mkdir(exist_ok=True); path = RESULTS / "quantizer.json"
-    runs = json.loads(path.read_text()) if path.exists() else {}
-    runs[device] = run
-    path.write_text(json.dumps(runs, indent=1) + "\n")
+    runs = keep("quantizer", device, run)
     body = "\n".join(f"## {name}\n\n{table(r)}" for name, r in sorted(runs.items()))
     (RESULTS / "quantizer.md").write_text("# Quantizer: one training step against vector-quantize-pytorch\n\n"
                                           "Written by `benchmarks/quantizer.py`; its first lines say what is measured.\n\n" + body)
@@ -184,7 +160,8 @@ def main():
     rows = []
     for n, d, k in QUICK if a.quick else FULL:
         rows.append(measure(n, d, k, a.device, a.repeats)); print(rows[-1], flush=True)
-        run = dict(date=f"{datetime.date.today()}", machine=machine(a.device), repeats=a.repeats, note=a.note and f"; {a.note}", rows=rows)
+        run = dict(date=f"{datetime.date.today()}", machine=machine(a.device, "vector-quantize-pytorch"), repeats=a.repeats,
+                   note=a.note and f"; {a.note}", rows=rows)
         write(a.device, run)                                           # after each, so that an interrupted run keeps what it has
 
 

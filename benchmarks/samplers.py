@@ -7,20 +7,14 @@ turn, ours, peer, ours, ...; the figure is the median of the ratios of neighbour
 """
 import argparse
 import datetime
-import json
-import os
-import platform
 import statistics
-import time
-from importlib.metadata import version
-from pathlib import Path
 
 import torch
+from common import RESULTS, keep, machine, seconds
 
 from mmgen.diffusion import noise_path
 from mmgen.samplers import Denoiser, sample
 
-RESULTS = Path(__file__).parent / "results"
 SHAPES = {"2 numbers": (1, 2), "4 x 64 x 64": (1, 4, 64, 64), "16 of 4 x 64 x 64": (16, 4, 64, 64)}
 BETAS = dict(num_train_timesteps=1000, beta_start=1e-4, beta_end=.02, beta_schedule="linear")
 PEERS = {"ddpm": ("DDPMScheduler", dict(clip_sample=False)), "ddim": ("DDIMScheduler", dict(clip_sample=False)),
@@ -35,7 +29,7 @@ def ours(solver, predict, shape, n, device):
     if predict == "x0": denoise = lambda x, t: x
     else: denoise = Denoiser(lambda x, t, y: x, path, "flow" if "flow" in solver else "eps")
     walk = sample(denoise, path, torch.randn(shape, device=device), times=torch.linspace(.99, .01, n + 1), solver=name)
-    return clock(lambda: [None for _ in walk], device)
+    return seconds(lambda: [None for _ in walk], device)
 
 
 def peer(solver, predict, shape, n, device):
@@ -52,14 +46,7 @@ def peer(solver, predict, shape, n, device):
         for t in scheduler.timesteps:
             said = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
             x = scheduler.step(said, t, x).prev_sample
-    return clock(walk, device)
-
-
-def clock(work, device):
-    "Seconds of one call: of the processor here, between two synchronisations on a GPU."
-    tick = time.process_time if device == "cpu" else lambda: (torch.cuda.synchronize(), time.perf_counter())[1]
-    start = tick(); work()
-    return tick() - start
+    return seconds(walk, device)
 
 
 def ratio(solver, predict, shape, n, device, repeats):
@@ -69,20 +56,9 @@ def ratio(solver, predict, shape, n, device, repeats):
     return dict(median=statistics.median(found), least=min(found), largest=max(found))
 
 
-def machine(device):
-    "What ran it."
-    info = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    cpu = next((line.split(":")[1].strip() for line in info.splitlines() if "model name" in line), platform.processor())
-    name = torch.cuda.get_device_name() if device != "cpu" else f"{cpu}, {torch.get_num_threads()} thread(s)"
-    return f"{name}, torch {torch.__version__}, diffusers {version('diffusers')}"
-
-
 def write(device, run):
     "Put this device's run into results/samplers.json and render results/samplers.md."
-    RESULTS.mkdir(exist_ok=True); path = RESULTS / "samplers.json"
-    runs = json.loads(path.read_text()) if path.exists() else {}
-    runs[device] = run
-    path.write_text(json.dumps(runs, indent=1) + "\n")
+    runs = keep("samplers", device, run)
     text = ("# Samplers: own work per step against diffusers\n\nWritten by `benchmarks/samplers.py`; its first lines say what is measured. "
             "A ratio below 1 means that ours takes less time; in brackets least and largest of the repeats. `ddpm` and `dpm2m_sde` draw "
             "noise in every step, which costs both sides the same. The peer of `euler` is two operations on the velocity itself; "
@@ -112,7 +88,7 @@ def main():
             row = dict(solver=solver, predict="velocity" if "flow" in solver else predict)
             row["ratios"] = [ratio(solver, predict, shape, a.steps, a.device, a.repeats) for shape in SHAPES.values()]
             rows.append(row); print(row["solver"], row["predict"], *(f"{r['median']:.3f}" for r in row["ratios"]), flush=True)
-    write(a.device, dict(date=f"{datetime.date.today()}", machine=machine(a.device), repeats=a.repeats, steps=a.steps,
+    write(a.device, dict(date=f"{datetime.date.today()}", machine=machine(a.device, "diffusers"), repeats=a.repeats, steps=a.steps,
                          note=a.note and f"; {a.note}", rows=rows))
 
 

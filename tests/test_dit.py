@@ -353,8 +353,9 @@ def test_published_weights_that_do_not_fit_are_listed_by_their_names(published):
     with pytest.raises(ValueError, match="InContext"): to_published(small(InContext, mode="original"))
 
 
-def test_equals_diffusers(published):
+def test_equals_diffusers(published, monkeypatch):
     pytest.importorskip("diffusers")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     spec = spec_from_file_location("bench_dit", Path(__file__).parents[1] / "benchmarks" / "dit.py")
     bench = module_from_spec(spec); spec.loader.exec_module(bench)
     peer = bench.peer_of(published.config).eval()
