@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
+from .checkpoints import Pretrained
 from .core import check_images
 
 # %% ../nbs/03_autoencoder.ipynb #18a41d78
@@ -77,7 +77,7 @@ def conv_decoder(config: AutoEncoderConfig,
     return nn.Sequential(*head, *layers, Squash())
 
 # %% ../nbs/03_autoencoder.ipynb #4ed99940
-class AutoEncoder(nn.Module, PyTorchModelHubMixin):
+class AutoEncoder(nn.Module, Pretrained):
     "Encoder, decoder, and nothing that says which latents are allowed. Images are float (b, c, h, w) in [-1, 1]."
     def __init__(self, config: AutoEncoderConfig = AutoEncoderConfig()):
         super().__init__()

@@ -2,8 +2,8 @@
 
 Notebook 02 uses all of it and shows what it is for; the lesson there is the training loop, `mmgen.train`. In order: one safetensors
 file that carries its own sha256 (`write_tensors`, `read_tensors`); weights with config and record (`save_weights`, `load_weights`,
-`load_state`); checkpoints of nested state (`save_checkpoint`, `load_checkpoint`); random number generators as data; one run per folder
-(`FolderLock`); signals that wait for the end of a step (`Interrupts`). Nothing here is or reads a pickle.
+`load_state`, `Pretrained`); checkpoints of nested state (`save_checkpoint`, `load_checkpoint`); random number generators as data; one
+run per folder (`FolderLock`); signals that wait for the end of a step (`Interrupts`). Nothing here is or reads a pickle.
 """
 import hashlib
 import json
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 
 import mmgen
 
@@ -170,6 +171,14 @@ def _prefix_hint(own, tensors):
         if tensors and all(k.startswith(p) for k in tensors) and not any(k.startswith(p) for k in own):
             return f". Every name starts with {p!r}, from a wrapper: pass {{k.removeprefix({p!r}): v for k, v in tensors.items()}}"
     return ""
+
+
+class Pretrained(PyTorchModelHubMixin):
+    "Base of models that a folder or a Hub repository holds: `save_pretrained`, `from_pretrained`, `push_to_hub` (huggingface_hub)."
+    @classmethod
+    def from_pretrained(cls, *args, strict=True, **kw):
+        "The stored model. RuntimeError lists every name and shape that does not fit; with `strict=False` those keep their first values."
+        return super().from_pretrained(*args, strict=strict, **kw)
 
 
 # Checkpoints: nested dicts and lists of anything that a run needs, in one file named by its step

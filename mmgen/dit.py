@@ -16,12 +16,11 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .checkpoints import load_state
+from .checkpoints import Pretrained, load_state
 from .transformer import (MLP, Attention, Block, LabelEmbedding, LayerNorm, RMSNorm, SwiGLU, grid_positions, rotation,
                                sincos, wide)
 
@@ -186,7 +185,7 @@ def check_inputs(x_t, t, labels, c: DiTConfig):
     if labels.shape != (b,): raise ValueError(f"labels has shape {tuple(labels.shape)}; expected ({b},)")
     return labels
 
-class DiT(nn.Module, PyTorchModelHubMixin):
+class DiT(nn.Module, Pretrained):
     "Noisy x_t (b, c, h, w), times (b,), labels (b,) -> prediction (b, c_out, h, w). `model.checkpointing = True` saves memory in training."
     def __init__(self, config: DiTConfig = DiTConfig(),
                  trunk=AdaLNZero):      # config -> module (x, time, label, turn, run) -> (b, n, out_width): how the condition gets in

@@ -16,11 +16,10 @@ from itertools import chain
 from statistics import NormalDist
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 
-from .checkpoints import load_weights
+from .checkpoints import Pretrained, load_weights
 from .core import Stopwatch, check_images, data_path
 from .quantizer import nearest_code
 
@@ -76,7 +75,7 @@ def _stage(n_in, n_out, kernel, halve):
     conv = lambda a: [nn.Conv2d(a, n_out, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
     return nn.Sequential(*[nn.AvgPool2d(2)] * halve, *conv(n_in), *conv(n_out))
 
-class DigitNet(nn.Module, PyTorchModelHubMixin):
+class DigitNet(nn.Module, Pretrained):
     "A small digit classifier whose features serve as a ruler. Takes grey images (b, 1, 28, 28) in [-1, 1] and resizes nothing."
     def __init__(self, config: DigitNetConfig = DigitNetConfig()):
         super().__init__()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 
+from .checkpoints import Pretrained
 from .train import Muon
 from .transformer import KVCache, LabelEmbedding, Transformer, TransformerConfig, grid_positions
 from .vqvae import VQVAE
@@ -136,7 +136,7 @@ def places_in_order(name: str, shape: tuple) -> torch.Tensor:  # (n,) int64
     return {"raster": lambda: line, "columns": lambda: line.view(shape).T.flatten(), "halton": lambda: halton_order(*shape)}[name]()
 
 # %% ../nbs/09_priors.ipynb #84b92329
-class ARPrior(_Prior, PyTorchModelHubMixin):
+class ARPrior(_Prior, Pretrained):
     "p(codes | label) as a product, one code given those before it (van den Oord et al. 2017, section 3.3; Esser et al. 2021, section 3.2)."
     def __init__(self, config: PriorConfig = PriorConfig()):
         super().__init__(config, causal=True)
@@ -248,7 +248,7 @@ def sample_ar(prior: ARPrior, labels: torch.Tensor, *,                         #
             yield Drawn(i + 1, codes, fresh)
 
 # %% ../nbs/09_priors.ipynb #a9373564
-class MaskedPrior(_Prior, PyTorchModelHubMixin):
+class MaskedPrior(_Prior, Pretrained):
     "Codes at the open places given those at the decided places and the label (MaskGIT: Chang et al. 2022, section 3.1)."
     def __init__(self, config: PriorConfig = PriorConfig()): super().__init__(config, causal=False)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .checkpoints import Pretrained
 from .train import Muon
 
 # %% ../nbs/08_transformer.ipynb #508d2c66
@@ -398,7 +398,7 @@ def check_tokens(tokens, prefix, key_mask, cache, c: TransformerConfig) -> int:
     return n
 
 # %% ../nbs/08_transformer.ipynb #b4e340b7
-class Transformer(nn.Module, PyTorchModelHubMixin):
+class Transformer(nn.Module, Pretrained):
     "Tokens (b, n) to logits (b, prefix + n, vocab_size): embed, blocks, norm, head. `model.checkpointing = True` saves memory in training."
     def __init__(self, config: TransformerConfig = TransformerConfig(),
                  block=modern_block,   # config -> Block; any module that takes (x, mask=, rotation=, cache=)

@@ -9,10 +9,10 @@ __all__ = ['VQVAEConfig', 'Block', 'Features', 'Encoder', 'Decoder', 'VQVAE', 'c
 from dataclasses import dataclass
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 
+from .checkpoints import Pretrained
 from .core import check_images
 from .quantizer import EMAVectorQuantizer, Quantized
 
@@ -74,7 +74,7 @@ class Decoder(nn.Sequential):
                          Features(f), nn.ConvTranspose2d(f, c.channels, c.factor, c.factor))  # (b, c, h, w)
 
 # %% ../nbs/05_vqvae.ipynb #7b7c8eb0
-class VQVAE(nn.Module, PyTorchModelHubMixin):
+class VQVAE(nn.Module, Pretrained):
     "Images to a grid of integers and back (van den Oord et al. 2017). Any height and width that `factor` divides."
     def __init__(self, config: VQVAEConfig = VQVAEConfig(),
                  quantizer: nn.Module | None = None,    # any of `mmgen.quantizer` for vectors of length config.dim; None: EMA codebook

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 import train_jobs as jobs
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import mmgen.checkpoints as C
@@ -23,6 +24,7 @@ import mmgen.train
 from mmgen.checkpoints import (
     CheckpointError,
     FolderLock,
+    Pretrained,
     load_checkpoint,
     load_state,
     load_weights,
@@ -290,6 +292,22 @@ def test_names_that_do_not_fit_are_listed_five_at_most():
         wrapped = {prefix + k: v for k, v in own.items()}
         with pytest.raises(ValueError, match=rf"Every name starts with '{prefix}'.*removeprefix") : load_state(net, wrapped)
         load_state(net, {k.removeprefix(prefix): v for k, v in wrapped.items()})
+
+
+@pytest.mark.parametrize("fault,words", [
+    (lambda w: w.pop("b.bias"), "Missing key(s) in state_dict: \"b.bias\""),
+    (lambda w: w.update({"c.bias": torch.zeros(3)}), "Unexpected key(s) in state_dict: \"c.bias\""),
+    (lambda w: w.update({"b.bias": torch.zeros(4)}), "size mismatch for b.bias")])
+def test_a_stored_model_is_whole_or_an_error(tmp_path, fault, words):
+    class Net(nn.Module, Pretrained):
+        def __init__(self, width=3): super().__init__(); self.a, self.b = nn.Linear(2, width), nn.Linear(width, 3)
+
+    net = Net(5); net.save_pretrained(tmp_path / "net")
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), Net.from_pretrained(tmp_path / "net").parameters()))
+    file = tmp_path / "net" / "model.safetensors"
+    tensors = load_file(file); fault(tensors); save_file(tensors, file)
+    with pytest.raises(RuntimeError) as e: Net.from_pretrained(tmp_path / "net")
+    assert words in str(e.value)
 
 
 def test_what_a_checkpoint_may_hold(tmp_path):
