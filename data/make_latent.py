@@ -19,6 +19,7 @@ from mmgen.autoencoder import VAE, VAEConfig, vae_loss
 from mmgen.checkpoints import load_weights, save_weights
 from mmgen.core import Stopwatch, data_path, seed_everything
 from mmgen.data import DigitImages
+from mmgen.diffusion import logit_normal
 from mmgen.dit import DiTConfig
 from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_latents, latent_loss
 from mmgen.metrics import evaluate
@@ -116,12 +117,13 @@ def predict(n, steps):
 def recipe(n, steps):
     "One change at a time, in pixels."
     adam = lambda params: torch.optim.AdamW(list(params), 1.5e-3, betas=(.9, .95), weight_decay=0.)
-    uniform = lambda model, batch: latent_loss(model, batch, times=lambda n, path: torch.rand(n))
+    at = lambda times: lambda model, batch: latent_loss(model, batch, times=times)
     def small_labels(model): model.dit.labels.table.weight.data.mul_(.02); return model
-    rows = {"the recipe": ({}, {}), "AdamW for everything": ({}, dict(optimizer=adam)), "times even in t": ({}, dict(loss=uniform)),
-            "labels start at .02": (dict(change=small_labels), {}), "blocks of the original": (dict(mode="original"), {}),
-            "no averaged weights": ({}, dict(ema=0.)), "batch of 32, twice the steps": ({}, dict(batch_size=32, steps=2 * steps)),
-            "float32": ({}, dict(precision="no"))}
+    rows = {"the recipe": ({}, {}), "AdamW for everything": ({}, dict(optimizer=adam)),
+            "times even in t": ({}, dict(loss=at(lambda n, path: torch.rand(n)))), "times in the middle": ({}, dict(loss=at(logit_normal()))),
+            "more noise still": ({}, dict(loss=at(logit_normal(1.5)))), "labels start at .02": (dict(change=small_labels), {}),
+            "blocks of the original": (dict(mode="original"), {}), "no averaged weights": ({}, dict(ema=0.)),
+            "batch of 32, twice the steps": ({}, dict(batch_size=32, steps=2 * steps)), "float32": ({}, dict(precision="no"))}
     for name, (build, how) in rows.items():
         change = build.pop("change", lambda model: model)
         seed_everything(0); model, cpu, _, loss = train(change(new_model("pixels", SMALL, **build)), **{"steps": steps} | how)

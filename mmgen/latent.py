@@ -106,7 +106,7 @@ def generate(model: LatentDiffusion, labels: torch.Tensor, seed: int = 0, **how)
     "Images of the labels, on the CPU; `how` goes to `generate_latents`."
     return model.decode(generate_latents(model, labels, seed, **how))
 
-def latent_loss(model: LatentDiffusion, batch, times=logit_normal()) -> tuple:  # (z, labels) from `encode` -> loss, logs
+def latent_loss(model: LatentDiffusion, batch, times=logit_normal(1.)) -> tuple:  # (z, labels) from `encode` -> loss, logs
     "`diffusion_loss` with the model's own path and kinds, for `mmgen.train.fit`."
     return diffusion_loss(model, batch, model.path, model.config.predict, model.config.loss_in, times)
 
