@@ -19,8 +19,9 @@ from mmgen.checkpoints import save_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.metrics import evaluate
-from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, ar_loss, block_optimizers, generate, masked_bound, masked_loss
+from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, ar_loss, generate, masked_bound, masked_loss
 from mmgen.train import Batches, Recipe, fit
+from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +42,8 @@ def train(kind, seed, steps, folder, vqvae):
     seed_everything(seed); prior = make(PriorConfig())
     data = Batches(codes_of(vqvae, "train"), 32, seed=seed)
     recipe = Recipe(steps=steps, warmup=50, decay="linear", ema=.998, seed=seed)
-    states = fit(prior, loss, data, recipe, device="cpu", optimizer=block_optimizers(prior), folder=folder, save_every=50, progress=False)
+    optimizer = block_optimizers(prior, adam_lr=2e-3, betas=(.9, .95))
+    states = fit(prior, loss, data, recipe, device="cpu", optimizer=optimizer, folder=folder, save_every=50, progress=False)
     start, last = time.time(), None
     for last in states:
         if last.step % 50: continue

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'draw', 'gumbel', 'sharpen', 'TablePrior', 'PriorConfig', 'places_in_order', 'ARPrior', 'halton',
            'halton_order', 'ar_loss', 'Drawn', 'finish', 'guide', 'sample_ar', 'MaskedPrior', 'hide', 'masked_loss',
-           'masked_bound', 'still_open', 'confidence', 'sample_masked', 'block_optimizers', 'generate']
+           'masked_bound', 'still_open', 'confidence', 'sample_masked', 'generate']
 
 # %% ../nbs/09_priors.ipynb #6c0bccef
 import math
@@ -18,7 +18,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
-from .train import Muon
 from .transformer import KVCache, LabelEmbedding, Transformer, TransformerConfig, grid_positions
 from .vqvae import VQVAE
 
@@ -361,16 +360,6 @@ def _guided(prior, codes, labels, s):
     if s == 1: return prior.predict(codes, labels)
     both = prior.predict(torch.cat([codes, codes]), torch.cat([labels, torch.full_like(labels, prior.null)]))
     return guide(*both.chunk(2), s)
-
-# %% ../nbs/09_priors.ipynb #3a5c289c
-def block_optimizers(model: nn.Module, lr: float = .02, adam_lr: float = 2e-3):
-    "For `fit`: Muon for the matrices inside the blocks, AdamW for tables, head, gains and offsets."
-    inside = {id(p) for name, p in model.named_parameters() if ".blocks." in name and p.ndim == 2}
-    def make(params):
-        params = list(params)
-        return [Muon([p for p in params if id(p) in inside], lr),
-                torch.optim.AdamW([p for p in params if id(p) not in inside], adam_lr, betas=(.9, .95), weight_decay=0.)]
-    return make
 
 # %% ../nbs/09_priors.ipynb #7411fc6c
 @torch.no_grad()

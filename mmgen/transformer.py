@@ -439,11 +439,11 @@ class Transformer(nn.Module, Pretrained):
         return F.linear(x, self.tokens.weight) if self.head is None else self.head(x)   # (b, n, vocab_size)
 
 # %% ../nbs/08_transformer.ipynb #fe5a6c8d
-def block_optimizers(model: nn.Module, lr: float = .02, adam_lr: float = 2e-2):
+def block_optimizers(model: nn.Module, lr: float = .02, adam_lr: float = 2e-2, betas=(.9, .99)):
     "For the `optimizer` argument of `fit`: Muon for the matrices inside blocks, AdamW for tables, head, gains: a table is no linear map."
     inside = {id(p) for m in model.modules() if isinstance(m, Residual) for p in m.parameters() if p.ndim == 2}
     def make(params):
         params = list(params)
         rest = [p for p in params if id(p) not in inside]
-        return [Muon([p for p in params if id(p) in inside], lr), torch.optim.AdamW(rest, adam_lr, betas=(.9, .99), weight_decay=0.)]
+        return [Muon([p for p in params if id(p) in inside], lr), torch.optim.AdamW(rest, adam_lr, betas=betas, weight_decay=0.)]
     return make

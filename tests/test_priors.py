@@ -22,7 +22,6 @@ from mmgen.priors import (
     PriorConfig,
     TablePrior,
     ar_loss,
-    block_optimizers,
     confidence,
     draw,
     finish,
@@ -39,6 +38,7 @@ from mmgen.priors import (
     still_open,
 )
 from mmgen.train import Batches, Muon, Recipe, fit, run
+from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE, VQVAEConfig
 
 SMALL = PriorConfig(n_codes=4, shape=(1, 3), n_classes=2, dim=16, depth=2, num_heads=2)
@@ -408,7 +408,7 @@ def test_every_part_learns_and_runs_repeat(make, loss):
     def train():
         torch.manual_seed(0); p = make(GRID)
         return run(fit(p, loss, Batches((codes, torch.arange(40) % 3), 16), Recipe(steps=100), device="cpu",
-                       optimizer=block_optimizers(p), progress=False))
+                       optimizer=block_optimizers(p, adam_lr=2e-3), progress=False))
     a, b = train(), train()
     assert sum(h["bits"] for h in a.history[-20:]) < .9 * sum(h["bits"] for h in a.history[:20])
     for k, v in a.model.state_dict().items(): assert torch.equal(v, b.model.state_dict()[k]), k
