@@ -29,8 +29,8 @@ from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results" / "latent.json"
-STEPS = {"pixels": 2200, "latents": 1800}
-WAYS = {"pixels": dict(s=2., n_steps=12), "latents": dict(s=2., n_steps=12)}
+STEPS = {"pixels": 2200, "latents": 1900}
+WAYS = {"pixels": dict(s=1.75, n_steps=12), "latents": dict(s=1.75, n_steps=12)}
 FIGURES = ("recognised", "frechet", "precision", "recall")
 
 

@@ -6,7 +6,7 @@
 __all__ = ['SPLITS', 'LANGUAGES', 'FSDD_COMMIT', 'FSDD_URL', 'FSDD_SHA256', 'FSDD_SPEAKERS', 'IMAGE_SUFFIXES', 'DataError',
            'checksums', 'read_checked', 'verify', 'DigitImages', 'resample', 'mu_law', 'mu_law_inverse', 'SpokenDigits',
            'spectrogram', 'read_wav', 'fetch_fsdd', 'FreeSpokenDigits', 'number_word', 'NumberWords', 'Triple',
-           'Triples', 'load_image', 'ImageFolder']
+           'Triples', 'load_image', 'ImageFolder', 'coloured_digits']
 
 # %% ../nbs/01_data.ipynb #a6a4bf49
 import hashlib
@@ -363,3 +363,18 @@ class ImageFolder(torch.utils.data.Dataset):
     def tensors(self) -> tuple:
         "All images as float32 (n, c, size, size) in [-1, 1], and all labels, int64 (n,)."
         return torch.stack([self[i][0] for i in range(len(self))]), self.labels
+
+# %% ../nbs/01_data.ipynb #57648e9f
+def coloured_digits(folder,         # made if it is not there
+                    n: int = 1000, size: int = 32, seed: int = 0) -> Path:
+    "Write n training digits as PNG files of size x size pixels, bright on dark, a sub-folder for each class. Returns the folder."
+    from PIL import Image
+    x, y = DigitImages("train").tensors()
+    if not 0 < n <= len(x): raise ValueError(f"n={n!r}; expected a whole number from 1 to {len(x)}")
+    rng = np.random.default_rng(seed)
+    for i in rng.choice(len(x), n, replace=False):
+        grey = Image.fromarray(((x[i, 0] + 1) * 127.5).byte().numpy()).resize((size, size), Image.Resampling.BICUBIC)
+        ink, bright, dark = np.asarray(grey)[..., None] / 255, rng.uniform(128, 255, 3), rng.uniform(0, 90, 3)
+        place = Path(folder) / str(int(y[i])); place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((ink * bright + (1 - ink) * dark).astype(np.uint8)).save(place / f"{i:05}.png")
+    return Path(folder)

@@ -30,6 +30,7 @@ from mmgen.data import (
     DigitImages,
     FreeSpokenDigits,
     ImageFolder,
+    coloured_digits,
     NumberWords,
     SpokenDigits,
     Triples,
@@ -451,6 +452,20 @@ def test_folder_with_every_kind(tmp_path):
     assert rgb["rgb.png"][0, :, -1].mean() > rgb["rgb.png"][0, :, 0].mean() + 1 and rgb["rgb.png"][1, -1].mean() > .8
     grey = ImageFolder(tmp_path, size=16, channels=1)
     assert grey[0][0].shape == (1, 16, 16) and isinstance(grey[0][1], int)
+
+
+def test_coloured_digits_are_bright_on_dark_and_come_again(tmp_path):
+    first, again = (ImageFolder(coloured_digits(tmp_path / name, 40, 24, seed=3), size=24) for name in ("a", "b"))
+    x, y = first.tensors()
+    assert torch.equal(x, again.tensors()[0]) and [f.name for f in first.files] == [f.name for f in again.files]
+    assert len(first) == 40 and len(set(f.name for f in first.files)) == 40
+    originals, labels = DigitImages("train").tensors()
+    for file, label, picture in zip(first.files, y, x):                       # the name is the number of the digit
+        at = int(file.stem)
+        assert int(first.classes[label]) == labels[at]
+        small = torch.nn.functional.interpolate(originals[None, at], (24, 24), mode="bilinear", antialias=True)[0, 0]
+        for channel in picture: assert torch.corrcoef(torch.stack([channel.flatten(), small.flatten()]))[0, 1] > .97
+    with pytest.raises(ValueError, match=r"n=0; expected a whole number from 1 to 55000"): coloured_digits(tmp_path, 0)
 
 
 def test_sixteen_bits_are_scaled_not_cut(tmp_path):
