@@ -108,7 +108,7 @@ def links(args):
 
 def quiz(args):
     "Ask questions."
-    from .interview.quiz import run
+    from .interview.terminal import run
     try: run(args.topic, args.level, args.lang, args.kind, args.n, args.seed, args.edit)
     except ValueError as e: print(f"mmgen quiz: {e}", file=sys.stderr); return 2
 

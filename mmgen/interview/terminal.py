@@ -103,6 +103,7 @@ def _ask(prompt):
     "One line from the learner."
     try: text = input(prompt).strip()
     except (EOFError, KeyboardInterrupt): print(); raise Stop from None
+    if not sys.stdin.isatty(): print(text)                            # a piped answer is shown as a typed one
     if text.lower() in ("q", "quit", "exit"): raise Stop
     if text.lower() in ("s", "skip"): raise Skip
     return text
