@@ -18,7 +18,7 @@ WORDS = {"en": dict(show="Show the points", grade="Grade", answer="Answer", dont
          "zh": dict(show="显示要点", grade="评分", answer="作答", dont="不会", next="下一题", end="已结束", again="刷新",
                     tick="勾选你说到的要点。", speak="请口头回答，最多 {:g} 分钟，然后显示要点。",
                     static="共 {} 题的测验；在终端里：mmgen quiz --lang zh")}
-STYLE = "line-height:1.5;max-width:44em;overflow-wrap:anywhere;white-space:normal"
+STYLE = "line-height:1.5;max-width:44em;overflow-wrap:anywhere;white-space:pre-line"
 
 
 def to_html(text):
