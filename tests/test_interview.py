@@ -350,8 +350,8 @@ def test_standing_names_what_to_read_again(monkeypatch):
 def test_without_fsrs_all_but_the_schedule_works(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsrs", None)
     out, grades = session(monkeypatch, "\n1\nb\n392\n")
-    assert len(grades) == len(memory.reviews()) == 3 and "pip install 'mmgen[interview]'" in out
-    assert "Exercises passed" in standing.report() and "pip install 'mmgen[interview]'" in standing.report()
+    assert len(grades) == len(memory.reviews()) == 3 and "pip install fsrs" in out
+    assert "Exercises passed" in standing.report() and "pip install fsrs" in standing.report()
 
 
 def test_completion_is_recomputed_from_the_export(home):

@@ -11,7 +11,7 @@ from ..exercises import progress
 
 __all__ = ["Review", "TopicState", "remember", "reviews", "due", "recall", "last_scores", "weak_topics"]
 AGAIN, HARD, GOOD = .4, .7, .95   # a score below is rated again, hard, good; above, easy
-NEEDS = "spaced repetition needs the package fsrs: pip install 'mmgen[interview]'"
+NEEDS = "spaced repetition needs the package fsrs: pip install fsrs"
 
 
 @dataclass(frozen=True)
