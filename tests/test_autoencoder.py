@@ -53,7 +53,7 @@ def test_sizes_are_those_of_the_layers(n, k, s, p, out):
         assert conv_transpose_size(n, k, s, p, out) == layer(torch.zeros(1, 1, n, n)).shape[-1]
 
 
-def test_sizes_of_the_ledger():   # M42
+def test_sizes_that_are_often_quoted():   # M42
     assert [conv_size(32, 4, 2), conv_size(15, 4, 2), conv_size(32, 4, 2, 1)] == [15, 6, 16]
     assert [conv_transpose_size(4, 4, 2), conv_transpose_size(10, 4, 2), conv_transpose_size(4, 4, 2, 1)] == [10, 22, 8]
 

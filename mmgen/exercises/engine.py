@@ -27,7 +27,7 @@ class Exercise:
     "Base of all exercises; a subclass fills the fields and gives `reference`, `another`, `check` and at least four `@wrong`."
     id, kind = "", "write"        # "topic.name"; "write" a function, repair a "bug", or give an "answer"
     difficulty, importance, minutes = 1, 1, 5  # 1..5, how often it is asked 1..5, minutes
-    covers = ()                   # ledger ids
+    covers = ()                   # ids of claims, data/coverage.yaml
     task, starter, bug = "", "", ""  # what to do; the learner's cell; for a bug: a fragment of the message that the starter earns
     hints = ()
     seconds = 10.                 # limit for one check
