@@ -121,3 +121,8 @@ def test_arithmetic(text, value):
     None, 3])
 def test_what_is_not_arithmetic_is_refused(text):
     with pytest.raises(FormulaError): evaluate(text, {"h": 7})
+
+
+def test_a_question_and_an_exercise_never_share_an_id():
+    from mmgen.exercises import all_exercises
+    assert not {q["id"] for q in bank.all_questions()} & set(all_exercises())

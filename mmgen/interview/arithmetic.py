@@ -32,7 +32,7 @@ def names(text) -> set:
 
 
 def _power(base, exponent):
-    if abs(exponent) * math.log2(max(abs(base), 2)) > _BITS: raise FormulaError(f"the power {base:g} ** {exponent:g} is too large")
+    if base and exponent * math.log2(abs(base)) > _BITS: raise FormulaError(f"the power {base:g} ** {exponent:g} is too large")
     return base ** exponent
 
 
