@@ -173,15 +173,18 @@ def question(site, item, n, lang) -> str:
     "One question of any kind."
     W, md = WORDS[lang], site.render
     level = LEVELS.get(lang, {}).get(item.level, item.level)
-    options = "".join(f"<li>{md.inline(o)}</li>" for o in item.options)
     return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="n">{n}</span> {html.escape(item.id.split(".", 1)[1])} '
             f'<span class="level">{level} · {W.get(item.kind, item.kind)}</span></h2><div class="ask">{md(item.text)}</div>'
-            + (f'<ol class="options" type="A">{options}</ol>' if options else "")
-            + f'<details><summary>{W["fold"]}</summary>{answer(md, item, W)}</details></article>')
+            f'{options(md, item)}<details><summary>{W["fold"]}</summary>{answer(md, item, W)}</details></article>')
 
 
-def answer(md, item, W, link=lambda shown_in: address(shown_in)) -> str:
-    "All that is folded under a question."
+def options(md, item) -> str:
+    "The options of a choice question as a list with letters; nothing for other kinds."
+    return '<ol class="options" type="A">' + "".join(f"<li>{md.inline(o)}</li>" for o in item.options) + "</ol>" if item.options else ""
+
+
+def answer(md, item, W, link=address) -> str:
+    "All that is folded under a question; without `link` the section that shows it is named only."
     listed = lambda tag, points: f"<{tag}>" + "".join(f"<li>{md.inline(p)}</li>" for p in points) + f"</{tag}>"
     parts = []
     if item.options:
@@ -189,8 +192,8 @@ def answer(md, item, W, link=lambda shown_in: address(shown_in)) -> str:
         parts.append(f"<p><strong>{W['right']}: {letter}</strong></p><ul>")
         parts += [f"<li>{chr(65 + k)}: {md.inline(why)}</li>" for k, why in enumerate(item.why) if why] + ["</ul>"]
     if item.kind == "numeric": parts.append(f"<p><strong>{item.value:.6g} {html.escape(item.unit)}</strong></p>")
+    if item.rubric: parts.append(f"<h3>{W['rubric']}</h3>" + listed("ul", item.rubric) + f"<h3>{W['fold']}</h3>")
     parts.append(md(item.answer))
-    if item.rubric: parts.append(f"<h3>{W['rubric']}</h3>" + listed("ul", item.rubric))
     for key in ("weak", "refuted"):
         if getattr(item, key): parts.append(f"<p><em>{W[key]}:</em> {md.inline(getattr(item, key).strip())}</p>")
     if item.follow_ups: parts.append(f"<h3>{W['follow']}</h3>" + listed("ol", item.follow_ups))
