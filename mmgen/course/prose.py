@@ -8,6 +8,7 @@ from . import repo
 from .repo import CourseError
 
 MATH = {r"\arg": r"\operatorname{arg}", r"\&": "＆"}       # what latex2mathml 3 does not know
+CJK_GAP = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])[ \n](?=[\u3001-\u9fff\uff08])")   # a line break of the source, no space of the text
 FIGURE_TEXT = 300                                          # characters of a picture's alternative text
 
 
@@ -67,7 +68,7 @@ class Markdown:
 
     def __call__(self, text, taken=None) -> str:
         "HTML of `text`; `taken` is the set of anchors of the page so far."
-        tokens = self.md.parse(text)
+        tokens = self.md.parse(CJK_GAP.sub("", text))
         for token, following in zip(tokens, [*tokens[1:], None]):
             if token.type == "heading_open":
                 anchor, taken = slug(following.content), set() if taken is None else taken
@@ -80,7 +81,7 @@ class Markdown:
 
     def inline(self, text) -> str:
         "HTML of a line without a paragraph around it."
-        return self.md.renderInline(text)
+        return self.md.renderInline(CJK_GAP.sub("", text))
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def headings(text) -> list:
 def plain(text) -> str:
     "Markdown as one line of plain text."
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)|<!--.*?-->|</?\w[^>]*>", r"\1", text, flags=re.S)
-    return re.sub(r"\s+", " ", re.sub(r"\*\*|[`$]|^#+ .*$|^> *|^\s*[-|].*$", "", text, flags=re.M)).strip()
+    return re.sub(r"[\s|]+", " ", re.sub(r"\*\*|[`$]|^#+ .*$|^> *|^\s*[-*] +|^[-:| ]+$", "", text, flags=re.M)).strip()
 
 
 def what_to_see(before, after) -> str:

@@ -49,6 +49,12 @@ class Site:
     @property
     def github(self): return f"https://github.com/{self.owner}/{self.name}"
 
+    def around(self, stems, stem, file) -> list:
+        "Pages before and after that of `stem`, as (file, title) or None; `file` makes a file name of a stem."
+        k = stems.index(stem)
+        near = [stems[k - 1] if k else "", stems[k + 1] if k + 1 < len(stems) else ""]
+        return [(file(s), self.titles[s]) if s else None for s in near]
+
     def relink(self, href) -> str:
         "A link of a notebook or the README as the page needs it: notebooks become pages, files of the repository GitHub addresses."
         parts = urlsplit(href)
@@ -59,11 +65,10 @@ class Site:
         kind = "tree" if (self.root / path).is_dir() else "blob"
         return f"{self.github}/{kind}/{self.branch}/{path}{anchor}"
 
-    def page(self, file, title, body, sections=(), lang="en", current="", before="", after=""):
-        "Write one page and enter its sections (anchor, heading, level, text) into the search index."
-        around = {k: (f"{stem}.html", self.titles[stem]) if stem else None for k, stem in dict(before=before, after=after).items()}
+    def page(self, file, title, body, sections=(), lang="en", current="", around=(None, None)):
+        "Write one page and enter its sections (anchor, heading, level, text) into the search index; `around` are the pages before and after."
         text = self.template.render(title=title, body=body, sections=[s for s in sections if s[2] == 2], lang=LANGUAGES[lang],
-                                    current=current, file=file, site=self, W=WORDS[self.lang], **around)
+                                    current=current, file=file, site=self, W=WORDS[self.lang], before=around[0], after=around[1])
         (self.folder / file).write_text(text, encoding="utf8")
         self.index += [dict(p=title, h=head, u=f"{file}#{anchor}" if anchor else file, t=text) for anchor, head, _, text in sections]
 
@@ -93,10 +98,8 @@ def notebook_page(site, stem):
         elif cell["cell_type"] == "code":
             parts.append(code_cell(text, cell, module) + "".join(outputs(site, cell, i, pictures)))
             if sections: sections[-1][3] += " " + text
-    order = list(site.notebooks)
-    k = order.index(stem)
     site.page(f"{stem}.html", site.titles[stem], "\n".join(parts), sections, current=stem,
-              before=order[k - 1] if k else "", after=order[k + 1] if k + 1 < len(order) else "")
+              around=site.around(list(site.notebooks), stem, lambda s: f"{s}.html"))
 
 
 def prose_cell(site, stem, i, text, taken):
@@ -161,7 +164,8 @@ def question_page(site, stem, lang):
             f'<a href="{question_file(topic, other)}" lang="{LANGUAGES[other]}">{W["other"]}</a></p>', f"<p>{W['lead']}</p>"]
     body += [question(site, item, n, lang) for n, item in enumerate(items, 1)]
     sections = [("", title, 1, "")] + [[i.id, i.id.split(".", 1)[1], 2, plain(i.text + " " + i.answer)] for i in items]
-    site.page(question_file(topic, lang), title, "\n".join(body), sections, lang, current=f"questions_{topic}")
+    site.page(question_file(topic, lang), title, "\n".join(body), sections, lang, current=f"questions_{topic}",
+              around=site.around(site.topics["questions"], stem, lambda s: question_file(s[3:], lang)))
 
 
 def question_file(topic, lang) -> str:
@@ -173,7 +177,7 @@ def question(site, item, n, lang) -> str:
     "One question of any kind."
     W, md = WORDS[lang], site.render
     level = LEVELS.get(lang, {}).get(item.level, item.level)
-    return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="n">{n}</span> {html.escape(item.id.split(".", 1)[1])} '
+    return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="num">{n}</span> {html.escape(item.id.split(".", 1)[1])} '
             f'<span class="level">{level} · {W.get(item.kind, item.kind)}</span></h2><div class="ask">{md(item.text)}</div>'
             f'{options(md, item)}<details><summary>{W["fold"]}</summary>{answer(md, item, W)}</details></article>')
 
@@ -218,10 +222,11 @@ def exercise_page(site, stem):
         hints = "".join(f"<details><summary>Hint {k}</summary><p>{as_typed(h)}</p></details>" for k, h in enumerate(ex.hints, 1))
         level = f"difficulty {ex.difficulty} of 5 · {ex.minutes} minutes"
         starter = f'<pre class="code"><code>{highlight(ex.starter.strip() + chr(10))}</code></pre>' if ex.starter.strip() else ""
-        body.append(f'<article class="question"><h2 id="{id}"><span class="n">{n}</span> {md.inline(kind + name)} <span class="level">{level}'
+        body.append(f'<article class="question"><h2 id="{id}"><span class="num">{n}</span> {md.inline(kind + name)} <span class="level">{level}'
                     f' · <code>{id}</code></span></h2>{md(ex.task)}{starter}{hints}</article>')
         sections.append([id, plain(name), 2, plain(ex.task)])
-    site.page(f"exercises_{topic}.html", title, "\n".join(body), sections, current=f"exercises_{topic}")
+    site.page(f"exercises_{topic}.html", title, "\n".join(body), sections, current=f"exercises_{topic}",
+              around=site.around(site.topics["exercises"], stem, lambda s: f"exercises_{s[3:]}.html"))
 
 
 def as_typed(text) -> str:
@@ -243,11 +248,12 @@ def index_page(site):
         needs = next((m[1] for m in [re.search(r"^\*([^*].+?)\*$", first, re.M)] if m), "")
         more = [f'<a href="{kind}_{stem[3:]}.html">{WORDS["en"][kind].lower()}</a>' for kind in ("exercises", "questions") if stem in site.topics[kind]]
         if stem in site.topics["questions"]: more.append(f'<a href="{question_file(stem[3:], "zh")}" lang="zh-CN">面试题</a>')
-        rows.append(f'<li><h3><a href="{stem}.html"><span class="n">{stem[:2]}</span> {site.render.inline(site.titles[stem])}</a></h3>'
+        rows.append(f'<li><h3><a href="{stem}.html"><span class="num">{stem[:2]}</span> {site.render.inline(site.titles[stem])}</a></h3>'
                     f'<p>{site.render.inline(repo.title(nb)[1])}</p><p class="small">{site.render.inline(needs)} {" · ".join(more)}</p></li>')
     body = site.render(intro).replace("#picture/", "figures/")
     body += f'<p class="links"><a href="{site.github}">The course on GitHub</a></p><h2 id="notebooks">Notebooks</h2><ol class="cards">{"".join(rows)}</ol>'
-    site.page("index.html", site.name, body, [("", site.name, 1, plain(intro))], after=next(iter(site.notebooks)))
+    site.page("index.html", site.name, body, [("", site.name, 1, plain(intro))], 
+              around=(None, next((f"{s}.html", t) for s, t in site.titles.items())))
 
 
 # Links
@@ -324,7 +330,7 @@ def write_pages(root, folder, lang="en"):
     for stem in site.topics["exercises"]: exercise_page(site, stem)
     static = site.folder / "static"
     (static / "site.css").write_text(styles(), encoding="utf8")
-    shutil.copy(WEB / "site.js", static)
+    for name in ("site.js", "math.woff2", "math-license.txt"): shutil.copy(WEB / name, static)
     (static / "search.js").write_text(f"window.SEARCH = {json.dumps(site.index, ensure_ascii=False)};\n", encoding="utf8")
     (site.folder / MARK).write_text("Built by `mmgen site`; the next build replaces this folder.\n", encoding="utf8")
     (site.folder / ".nojekyll").touch()
