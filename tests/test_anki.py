@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-genanki = pytest.importorskip("genanki", reason="the extra `interview` is not installed")
 from mmgen import cli
 from mmgen.course import repo
-from mmgen.course.prose import Markdown, mathjax
+from mmgen.course.prose import Markdown, figures, mathjax
 from mmgen.interview import anki, items
 from mmgen.interview.bank import load_questions
 
+genanki = pytest.importorskip("genanki", reason="the extra `interview` is not installed")
+
 ROOT = Path(__file__).parents[1]
 VOID = {"img", "br", "hr"}
-NUMERIC = dict(id="vqvae.n", kind="numeric", covers=[], level="junior", question=dict(en="{K} codes, {h} by {h}?", zh="{K} 个码，{h} × {h}？"),
+NUMERIC = dict(id="vqvae.n", kind="numeric", covers=[], level="junior",
+               question=dict(en="{K} codes, {h} by {h}?", zh="{K} 个码，{h} × {h}？"),
                answer=dict(en=r"$h^2\log_2 K$ is {value} bits.", zh="{value} 比特。"), draw=dict(K=[256, 512, 1024], h=[7, 8, 16]),
                value="h * h * log2(K)", unit=dict(en="bits", zh="比特"), tolerance=0, shown_in="05_vqvae#The model", sources=["a"])
 CHOICE = dict(id="vqvae.c", kind="choice", covers=[], level="staff", question=dict(en="Is 1 < 2 & 3?", zh="哪个？"),
@@ -29,7 +31,12 @@ CHOICE = dict(id="vqvae.c", kind="choice", covers=[], level="staff", question=di
 
 class Balanced(HTMLParser):
     "Fails at the first tag that is not closed in order; collects the pictures and the tags."
-    def __init__(self, text): super().__init__(); self.open, self.tags, self.images = [], set(), []; self.feed(text); self.close(); assert not self.open
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.images = [], set(), []
+        self.feed(text); self.close()
+        assert not self.open
+
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
         if tag == "img": self.images.append(dict(attributes)["src"])
@@ -56,8 +63,9 @@ def read(path, folder):
 
 @pytest.fixture(scope="module")
 def bank():
-    "Three entries: one spoken from the bank, one to choose, one to calculate."
-    oral = next(q for q in load_questions("vqvae") if q["kind"] == "oral" and q["shown_in"] == "05_vqvae#The model")
+    "Three entries: one spoken from the bank, shown in a section with a picture; one to choose, one to calculate."
+    drawn = {f"05_vqvae#{f.heading}" for f in figures(repo.read(ROOT / "nbs/05_vqvae.ipynb"), "05_vqvae").values()}
+    oral = next(q for q in load_questions("vqvae") if q["kind"] == "oral" and q["shown_in"] in drawn)
     return [oral, CHOICE, NUMERIC]
 
 
@@ -154,8 +162,8 @@ def test_formulas_ask_and_answer(make):
 
 
 def test_formulas_of_a_cell_are_told_apart():
-    cell = dict(cell_type="markdown", source="## Head\nThe first of them is this:\n\n$$a<b$$\n\n| s | v |\n|---|---|\n| $a$ | `a` |\n\nAnd now a second one:\n\n$$c$$")
-    nb = dict(cells=[dict(cell_type="markdown", source="# T\n> p"), cell])
+    parts = ["## Head\nThe first of them is this:", "$$a<b$$", "| s | v |\n|---|---|\n| $a$ | `a` |", "And now a second one:", "$$c$$"]
+    nb = dict(cells=[dict(cell_type="markdown", source=s) for s in ("# T\n> p", "\n\n".join(parts))])
     first, second = anki.formula_notes("01_x", nb, Markdown(math=mathjax))
     assert (first.key, second.key) == (("formula.01_x.Head.1", "en"), ("formula.01_x.Head.2", "en"))
     assert "The first" in first.fields[1] and r"\[a&lt;b\]" in first.fields[2] and "<table>" in first.fields[2]

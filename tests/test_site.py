@@ -10,7 +10,6 @@ from urllib.parse import unquote
 import pytest
 from course_fixtures import code, make_course, notebook, picture, prose, stream
 
-pytest.importorskip("latex2mathml", reason="the extra `site` is not installed")
 from mmgen import cli
 from mmgen.course import prose as text
 from mmgen.course import repo, site
@@ -18,6 +17,7 @@ from mmgen.course.repo import CourseError
 from mmgen.interview.bank import TOPICS, load_questions
 from mmgen.interview.items import make_item
 
+pytest.importorskip("latex2mathml", reason="the extra `site` is not installed")
 ROOT = Path(__file__).parents[1]
 FIRST = "# What is one?\n> A promise.\n\n*About 1 minute. Needs nothing.*"
 
@@ -30,7 +30,8 @@ def course(tmp_path, *cells):
     one = lesson(code("# covers: S1\n#| export\nprint(1 < 2)", 2, [stream("a <b>\n"), stream("c\n")]),
                  prose("## The `wall`, drawn\nOne is $a_1 < 2$.\n\n$$\\sum_i \\frac{a}{b}$$\n\nWhat to see: two **bars**, both `white`."),
                  code("plot()", 3, [picture()]), *cells)
-    return make_course(tmp_path / "course", n00_one=one, n01_two=lesson(prose("Back to [one](00_one.ipynb#The-wall,-drawn)."), first="# Two?"))
+    two = lesson(prose("Back to [one](00_one.ipynb#The-wall,-drawn)."), first="# Two?")
+    return make_course(tmp_path / "course", n00_one=one, n01_two=two)
 
 
 @pytest.fixture
@@ -106,14 +107,14 @@ def test_anchors_are_those_of_the_question_bank():
         cells, taken = repo.read(path)["cells"], set()
         md = text.Markdown(math=lambda tex, display: "")
         page = "".join(md(repo.source(c), taken) for c in cells if c["cell_type"] == "markdown")
-        ids[path.stem] = {i: plain(h) for i, h in re.findall(r'<h\d id="([^"]+)">(.*?)</h\d>', page)}
+        ids[path.stem] = {html.unescape(i): plain(h) for i, h in re.findall(r'<h\d id="([^"]+)">(.*?)</h\d>', page)}
     found = 0
     for topic in TOPICS:
         for q in load_questions(topic):
             notebook, heading = q["shown_in"].split("#", 1)
             if notebook not in ids: continue
             file, anchor = text.address(q["shown_in"]).split("#")
-            assert file == f"{notebook}.html" and ids[notebook][html.escape(unquote(anchor))] == heading.replace("`", "")
+            assert file == f"{notebook}.html" and ids[notebook][unquote(anchor)] == heading.replace("`", "")
             found += 1
     assert found > 50
 
@@ -167,7 +168,8 @@ def bad_formula(path):
     (lambda path: path.write_text('{"cells": [{}]}'), ["00_one.ipynb: cell 1 is damaged"]),
     (error, ["00_one.ipynb: cell 3 holds an error, ValueError: no"]),
     (bad_formula, ["00_one.ipynb: the formula", "nosuch"]),
-    (dead_link, ["2 dead links", "00_one.html: 07_missing.html: there is no such page", "00_one.html: #Nowhere: 00_one.html has no such heading"])])
+    (dead_link, ["2 dead links", "00_one.html: 07_missing.html: there is no such page",
+                 "00_one.html: #Nowhere: 00_one.html has no such heading"])])
 def test_a_failed_build_names_the_cause_and_leaves_the_old_site(built, tmp_path, monkeypatch, capsys, break_it, words):
     monkeypatch.chdir(tmp_path / "course")
     before = files(built)
@@ -216,16 +218,19 @@ def test_each_kind_of_dead_link_is_found(tmp_path, body, reason):
     (tmp_path / "a.html").write_text('<p id="ok"><a href="#ok"><a href="a.html#ok"><a href="https://example.org">', encoding="utf8")
     assert site.dead_links(tmp_path) == []
     (tmp_path / "a.html").write_text(body, encoding="utf8")
-    assert [bad for bad in site.dead_links(tmp_path) if reason in bad] and all(bad.startswith("a.html: ") for bad in site.dead_links(tmp_path))
+    bad = site.dead_links(tmp_path)
+    assert any(reason in line for line in bad) and all(line.startswith("a.html: ") for line in bad)
 
 
 # Questions and exercises
 
-CHOICE = dict(id="vqvae.c", kind="choice", covers=[], level="junior", question=dict(en="Which?", zh="哪个？"), answer=dict(en="Because.", zh="因为。"),
-              right=dict(en="this", zh="这个"), wrong=[dict(en=f"w{k}", zh=f"错{k}", why=dict(en=f"not {k}", zh=f"不是{k}")) for k in range(3)],
+CHOICE = dict(id="vqvae.c", kind="choice", covers=[], level="junior",
+              question=dict(en="Which?", zh="哪个？"), answer=dict(en="Because.", zh="因为。"), right=dict(en="this", zh="这个"),
+              wrong=[dict(en=f"w{k}", zh=f"错{k}", why=dict(en=f"not {k}", zh=f"不是{k}")) for k in range(3)],
               shown_in="05_vqvae#The model", sources=["van den Oord et al. 2017"])
 NUMERIC = dict(id="vqvae.n", kind="numeric", covers=[], level="junior", question=dict(en="{K} codes?", zh="{K} 个码？"),
-               answer=dict(en="{value} bits.", zh="{value} 比特。"), draw=dict(K=[256]), value="log2(K)", unit=dict(en="bits", zh="比特"), tolerance=0,
+               answer=dict(en="{value} bits.", zh="{value} 比特。"), draw=dict(K=[256]), value="log2(K)", tolerance=0,
+               unit=dict(en="bits", zh="比特"),
                shown_in="05_vqvae#The model", sources=["van den Oord et al. 2017"])
 
 

@@ -8,7 +8,7 @@ from . import repo
 from .repo import CourseError
 
 MATH = {r"\arg": r"\operatorname{arg}", r"\&": "＆"}       # what latex2mathml 3 does not know
-CJK_GAP = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])[ \n](?=[\u3001-\u9fff\uff08])")   # a line break of the source, no space of the text
+CJK_GAP = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])[ \n](?=[\u3001-\u9fff\uff08])")   # a line break of the source
 FIGURE_TEXT = 300                                          # characters of a picture's alternative text
 
 
@@ -134,5 +134,6 @@ def opened(path) -> dict:
             raise CourseError(f"{path.name}: cell {n} is damaged: it lacks its type or source")
         for output in cell.get("outputs", ()):
             if output.get("output_type") == "error":
-                raise CourseError(f"{path.name}: cell {n} holds an error, {output.get('ename')}: {str(output.get('evalue'))[:80]}; run it again")
+                said = f"{output.get('ename')}: {str(output.get('evalue'))[:80]}"
+                raise CourseError(f"{path.name}: cell {n} holds an error, {said}; run the notebook again")
     return nb

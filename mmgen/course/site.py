@@ -44,7 +44,8 @@ class Site:
         self.topics = {kind: [s for s in self.notebooks if s[3:] in has] for kind, has in
                        dict(questions=question_topics(root), exercises=exercise_topics()).items()}
         self.render, self.index = Markdown(relink=self.relink), []
-        self.template = Environment(loader=FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template("page.html")
+        templates = Environment(loader=FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self.template = templates.get_template("page.html")
 
     @property
     def github(self): return f"https://github.com/{self.owner}/{self.name}"
@@ -54,6 +55,14 @@ class Site:
         k = stems.index(stem)
         near = [stems[k - 1] if k else "", stems[k + 1] if k + 1 < len(stems) else ""]
         return [(file(s), self.titles[s]) if s else None for s in near]
+
+    def sheets(self, stem) -> list:
+        "Links to the exercises and questions of a notebook, as far as it has some."
+        topic, here = stem[3:], [kind for kind, stems in self.topics.items() if stem in stems]
+        links = [f'<a href="exercises_{topic}.html">{WORDS["en"]["exercises"]}</a>'] if "exercises" in here else []
+        for lang in LANGUAGES if "questions" in here else ():
+            links.append(f'<a href="{question_file(topic, lang)}" lang="{LANGUAGES[lang]}">{WORDS[lang]["questions"]}</a>')
+        return links
 
     def relink(self, href) -> str:
         "A link of a notebook or the README as the page needs it: notebooks become pages, files of the repository GitHub addresses."
@@ -66,7 +75,7 @@ class Site:
         return f"{self.github}/{kind}/{self.branch}/{path}{anchor}"
 
     def page(self, file, title, body, sections=(), lang="en", current="", around=(None, None)):
-        "Write one page and enter its sections (anchor, heading, level, text) into the search index; `around` are the pages before and after."
+        "Write a page between two others and enter its sections (anchor, heading, level, text) into the search index."
         text = self.template.render(title=title, body=body, sections=[s for s in sections if s[2] == 2], lang=LANGUAGES[lang],
                                     current=current, file=file, site=self, W=WORDS[self.lang], before=around[0], after=around[1])
         (self.folder / file).write_text(text, encoding="utf8")
@@ -109,8 +118,7 @@ def prose_cell(site, stem, i, text, taken):
     if i: return body
     colab = f"https://colab.research.google.com/github/{site.owner}/{site.name}/blob/{site.branch}/nbs/{stem}.ipynb"
     more = [f'<a href="{colab}">Open in Colab</a>', f'<a href="{site.github}/blob/{site.branch}/nbs/{stem}.ipynb">Notebook on GitHub</a>']
-    more += [f'<a href="{kind}_{stem[3:]}.html">{WORDS["en"][kind]}</a>' for kind in ("exercises", "questions") if stem in site.topics[kind]]
-    return body + f'<p class="links">{" · ".join(more)}</p>'
+    return body + f'<p class="links">{" · ".join(more + site.sheets(stem))}</p>'
 
 
 def split(text) -> list:
@@ -156,9 +164,11 @@ def size(png) -> str:
 
 def question_page(site, stem, lang):
     "The questions of one topic in one language, answers folded."
+    from ..interview.bank import BankError
     from ..interview.items import all_items
     topic, W, other = stem[3:], WORDS[lang], "zh" if lang == "en" else "en"
-    items = [i for i in all_items(topic, lang=lang) if i.kind != "code"]
+    try: items = all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"))
+    except BankError as e: raise CourseError(str(e)) from e
     title = f"{W['questions']}: {site.titles[stem]}"
     body = [f"<h1>{html.escape(title)}</h1>", f'<p class="links"><a href="{stem}.html">{stem[:2]}</a> · '
             f'<a href="{question_file(topic, other)}" lang="{LANGUAGES[other]}">{W["other"]}</a></p>', f"<p>{W['lead']}</p>"]
@@ -177,8 +187,9 @@ def question(site, item, n, lang) -> str:
     "One question of any kind."
     W, md = WORDS[lang], site.render
     level = LEVELS.get(lang, {}).get(item.level, item.level)
-    return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="num">{n}</span> {html.escape(item.id.split(".", 1)[1])} '
-            f'<span class="level">{level} · {W.get(item.kind, item.kind)}</span></h2><div class="ask">{md(item.text)}</div>'
+    name = html.escape(item.id.split(".", 1)[1])
+    return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="num">{n}</span> {name} '
+            f'<span class="level">{level} · {W[item.kind]}</span></h2><div class="ask">{md(item.text)}</div>'
             f'{options(md, item)}<details><summary>{W["fold"]}</summary>{answer(md, item, W)}</details></article>')
 
 
@@ -222,8 +233,8 @@ def exercise_page(site, stem):
         hints = "".join(f"<details><summary>Hint {k}</summary><p>{as_typed(h)}</p></details>" for k, h in enumerate(ex.hints, 1))
         level = f"difficulty {ex.difficulty} of 5 · {ex.minutes} minutes"
         starter = f'<pre class="code"><code>{highlight(ex.starter.strip() + chr(10))}</code></pre>' if ex.starter.strip() else ""
-        body.append(f'<article class="question"><h2 id="{id}"><span class="num">{n}</span> {md.inline(kind + name)} <span class="level">{level}'
-                    f' · <code>{id}</code></span></h2>{md(ex.task)}{starter}{hints}</article>')
+        body.append(f'<article class="question"><h2 id="{id}"><span class="num">{n}</span> {md.inline(kind + name)} '
+                    f'<span class="level">{level} · <code>{id}</code></span></h2>{md(ex.task)}{starter}{hints}</article>')
         sections.append([id, plain(name), 2, plain(ex.task)])
     site.page(f"exercises_{topic}.html", title, "\n".join(body), sections, current=f"exercises_{topic}",
               around=site.around(site.topics["exercises"], stem, lambda s: f"exercises_{s[3:]}.html"))
@@ -245,13 +256,12 @@ def index_page(site):
     rows = []
     for stem, nb in site.notebooks.items():
         first = repo.source(nb["cells"][0])
-        needs = next((m[1] for m in [re.search(r"^\*([^*].+?)\*$", first, re.M)] if m), "")
-        more = [f'<a href="{kind}_{stem[3:]}.html">{WORDS["en"][kind].lower()}</a>' for kind in ("exercises", "questions") if stem in site.topics[kind]]
-        if stem in site.topics["questions"]: more.append(f'<a href="{question_file(stem[3:], "zh")}" lang="zh-CN">面试题</a>')
-        rows.append(f'<li><h3><a href="{stem}.html"><span class="num">{stem[:2]}</span> {site.render.inline(site.titles[stem])}</a></h3>'
-                    f'<p>{site.render.inline(repo.title(nb)[1])}</p><p class="small">{site.render.inline(needs)} {" · ".join(more)}</p></li>')
-    body = site.render(intro).replace("#picture/", "figures/")
-    body += f'<p class="links"><a href="{site.github}">The course on GitHub</a></p><h2 id="notebooks">Notebooks</h2><ol class="cards">{"".join(rows)}</ol>'
+        cost = re.search(r"^\*([^*].+?)\*$", first, re.M)
+        title, promise, cost = map(site.render.inline, (site.titles[stem], repo.title(nb)[1], cost[1] if cost else ""))
+        rows.append(f'<li><h3><a href="{stem}.html"><span class="num">{stem[:2]}</span> {title}</a></h3><p>{promise}</p>'
+                    f'<p class="small">{cost}</p><p class="small">{" · ".join(site.sheets(stem))}</p></li>')
+    body = site.render(intro).replace("#picture/", "figures/") + f'<p class="links"><a href="{site.github}">The course on GitHub</a></p>'
+    body += f'<h2 id="notebooks">Notebooks</h2><ol class="cards">{"".join(rows)}</ol>'
     site.page("index.html", site.name, body, [("", site.name, 1, plain(intro))], 
               around=(None, next((f"{s}.html", t) for s, t in site.titles.items())))
 
@@ -282,7 +292,7 @@ def dead_links(folder, root=None) -> list:
     for name, page in pages.items():
         doubled = {i for i in page.ids if page.ids.count(i) > 1}
         bad += [f"{name}: #{i}: the anchor stands twice" for i in sorted(doubled)]
-        bad += [f"{name}: {s[:80]}: is fetched from elsewhere" for s in page.sources if urlsplit(s).scheme in ("http", "https") or s.startswith("//")]
+        bad += [f"{name}: {s[:80]}: is fetched from elsewhere" for s in page.sources if re.match(r"https?:|//", s)]
         for href in page.links + [s for s in page.sources if not urlsplit(s).scheme]:
             if reason := dead(href, name, pages, folder, own): bad.append(f"{name}: {href}: {reason}")
     return bad
@@ -303,7 +313,8 @@ def dead(href, name, pages, folder, own) -> str:
 def own_addresses(root):
     "Pattern of the addresses that name a file of this repository, and the folder where the files lie."
     owner, name, branch = map(re.escape, repo.repository(root))
-    return re.compile(rf"https://(?:github\.com|colab\.research\.google\.com/github)/{owner}/{name}/(?:blob|tree)/{branch}/([^#?]+)"), Path(root)
+    hosts = r"https://(?:github\.com|colab\.research\.google\.com/github)"
+    return re.compile(rf"{hosts}/{owner}/{name}/(?:blob|tree)/{branch}/([^#?]+)"), Path(root)
 
 
 # The whole
@@ -312,7 +323,9 @@ def styles() -> str:
     "The style sheet, with the colours of code in light and dark."
     from pygments.formatters import HtmlFormatter
     light, dark = (HtmlFormatter(style=s) for s in ("friendly", "github-dark"))
-    token = lambda f, at: "\n".join(line for line in f.get_style_defs(at).splitlines() if line.startswith(at) and not line.startswith(at + " {"))
+    def token(formatter, at):
+        lines = formatter.get_style_defs(at).splitlines()
+        return "\n".join(line for line in lines if line.startswith(at) and not line.startswith(at + " {"))
     return "\n".join([(WEB / "site.css").read_text(encoding="utf8"), token(light, ".code"), token(dark, "[data-theme=dark] .code"), ""])
 
 
@@ -324,7 +337,7 @@ def write_pages(root, folder, lang="en"):
     index_page(site)
     for stem in site.notebooks:
         try: notebook_page(site, stem)
-        except CourseError as e: raise CourseError(f"{stem}.ipynb: {e}") from e
+        except (CourseError, KeyError, TypeError, ValueError) as e: raise CourseError(f"{stem}.ipynb: {e}") from e
     for stem in site.topics["questions"]:
         for language in LANGUAGES: question_page(site, stem, language)
     for stem in site.topics["exercises"]: exercise_page(site, stem)

@@ -10,7 +10,7 @@ import re
 import tempfile
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..course import repo
@@ -22,7 +22,8 @@ MODEL, FIELDS = 1_605_281_733, ("Id", "Front", "Back", "Picture")     # never ch
 DECKS = {"en": "mmgen::English", "zh": "mmgen::中文"}
 DRAWS = 3                                                              # notes of a numeric question, each with its own numbers
 MEDIA_MB, PICTURE_MB = 25, 1
-CSS = """.card { font: 18px/1.55 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; max-width: 42em; margin: auto; padding: 0 .5em; }
+CSS = """.card { font: 18px/1.55 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+.card { max-width: 42em; margin: auto; padding: 0 .5em; }
 h3 { font-size: 1em; margin: 1em 0 .2em; } img { max-width: 100%; height: auto; background: #fff; }
 code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .85em; } pre { overflow-x: auto; white-space: pre-wrap; }
 table { border-collapse: collapse; margin: auto; } th, td { border-bottom: 1px solid #8886; padding: .2em .6em; text-align: left; }
@@ -58,9 +59,11 @@ def item_note(item, stem, lang, md, draw=0, picture=None) -> Note:
 
 def bank_notes(topic, lang, md, notebooks) -> list:
     "Notes of the questions of one topic, or of all; a numeric question gives several, each with other numbers."
+    from .bank import BankError
     from .items import all_items
     stems = {stem[3:]: stem for stem in sorted(notebooks)}
-    drawn = [all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"), seed=k) for k in range(DRAWS)]
+    try: drawn = [all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"), seed=k) for k in range(DRAWS)]
+    except BankError as e: raise CourseError(str(e)) from e
     notes, pictures = [], {}
     for stem, nb in notebooks.items():
         for figure in figures(nb, stem).values(): pictures.setdefault(f"{stem}#{slug(figure.heading)}", figure)
@@ -79,7 +82,7 @@ def formulas(nb) -> list:
     found, heading, counts = [], "", {}
     for cell in nb["cells"]:
         if cell["cell_type"] != "markdown": continue
-        pieces = re.split(r"(^#{1,4}\s+.+$|\$\$.+?\$\$)", repo.source(cell), flags=re.M | re.S)
+        pieces = re.split(r"(^#{1,4}[^\S\n]+[^\n]+$|\$\$.+?\$\$)", repo.source(cell), flags=re.M | re.S)
         for k, piece in enumerate(pieces):
             if piece.startswith("#"): heading = headings(piece)[0][1]
             if not piece.startswith("$$"): continue
@@ -96,7 +99,8 @@ def formula_notes(stem, nb, md) -> list:
     for heading, n, before, formula, symbols in formulas(nb):
         if len(plain(before)) < 20: continue                           # nothing there that asks
         key = f"formula.{stem}.{slug(heading)}.{n}"
-        front = f'<p class="level">{html.escape(title)} · {html.escape(plain(heading))}</p>{md(before)}<p><strong>Write the formula.</strong></p>'
+        front = f'<p class="level">{html.escape(title)} · {html.escape(plain(heading))}</p>{md(before)}'
+        front += "<p><strong>Write the formula.</strong></p>"
         back = md(f"{formula}\n\n{symbols}") + f'<p class="small">Shown in {stem}: {html.escape(plain(heading))}</p>'
         notes.append(Note((key, "en"), deck_name(stem, "en"), (key, front, back, ""), ("mmgen", f"topic::{stem[3:]}", "kind::formula")))
     return notes
@@ -116,7 +120,7 @@ def collect(root=None, topic=None, lang="both") -> list:
 
 
 def media(notes, folder, limit_mb=MEDIA_MB) -> tuple:
-    "Write the notes' pictures into `folder`, each once, up to the limit; the files, and the notes with pictures left out where they do not fit."
+    "Write the notes' pictures into `folder`, each once, up to the limit; the files, and the notes, without pictures that do not fit."
     files, kept, room = {}, [], limit_mb * 1e6
     for note in notes:
         figure = note.picture
@@ -124,8 +128,7 @@ def media(notes, folder, limit_mb=MEDIA_MB) -> tuple:
         if figure and name not in files and len(figure.png) <= min(room, PICTURE_MB * 1e6):
             files[name] = Path(folder) / name
             files[name].write_bytes(figure.png); room -= len(figure.png)
-        fields = note.fields if not name or name in files else (*note.fields[:3], "")
-        kept.append(Note(note.key, note.deck, fields, note.tags, figure))
+        kept.append(note if not name or name in files else replace(note, fields=(*note.fields[:3], "")))
     return list(files.values()), kept
 
 
@@ -168,4 +171,5 @@ def main(out="mmgen.apkg", topic=None, lang="both"):
     except CourseError: root = None; print("outside a clone of the course: no pictures and no formula cards")
     notes = collect(root, topic, lang)
     pictures = write(notes, out)
-    print(f"{len(notes)} notes, {pictures} pictures, {out.stat().st_size / 1e6:.1f} MB, {time.time() - start:.0f} s: import {out.name} into Anki")
+    size, seconds = out.stat().st_size / 1e6, time.time() - start
+    print(f"{len(notes)} notes, {pictures} pictures, {size:.1f} MB, {seconds:.0f} s: import {out.name} into Anki")
