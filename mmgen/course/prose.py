@@ -16,7 +16,7 @@ def needs(extra, *modules):
     "Raise CourseError that names the extra if one of these modules is not installed."
     from importlib.util import find_spec
     missing = [m for m in modules if find_spec(m) is None]
-    if missing: raise CourseError(f"not installed: {', '.join(missing)}; run: pip install 'mmgen[{extra}]'")
+    if missing: raise CourseError(f"not installed: {', '.join(missing)}; run `python3 course.py setup-dev`, or install the extra `{extra}`")
 
 
 def slug(heading) -> str:

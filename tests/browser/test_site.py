@@ -100,7 +100,8 @@ def test_formulas_are_drawn(open_page):
 
 GLYPHS = """letters => { const canvas = document.createElement('canvas'), c = canvas.getContext('2d', { willReadFrequently: true });
     c.font = '40px ' + getComputedStyle(document.body).fontFamily;
-    return letters.map(l => { c.clearRect(0, 0, 300, 150); c.fillText(l, 20, 60); return [...c.getImageData(0, 0, 100, 100).data].join() }) }"""
+    return letters.map(l => { c.clearRect(0, 0, 300, 150); c.fillText(l, 20, 60);
+      return [...c.getImageData(0, 0, 100, 100).data].join() }) }"""
 
 
 def test_chinese_is_drawn_and_not_boxes(open_page):
