@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from .arithmetic import CONSTANTS, FormulaError, evaluate
-from .bank import LANGUAGES, LEVELS, TOPICS, all_questions, load_questions
+from .bank import LANGUAGES, LEVELS, NOTEBOOKS, all_questions, load_questions
 
 __all__ = ["Item", "Grade", "make_item", "exercise_item", "all_items", "judge", "format_number"]
 MINUTES = {"choice": 1., "numeric": 2., "screening": 2., "junior": 3., "senior": 4., "staff": 5.}  # an oral question by its level
@@ -32,7 +32,7 @@ class Grade:
     score: float; message: str = ""
 
 
-def _number(*key):
+def stable_number(*key):
     "A large whole number that depends on `key` only: the same in every process and on every machine."
     return int.from_bytes(hashlib.sha256("/".join(map(str, key)).encode()).digest()[:8], "big")
 
@@ -46,7 +46,7 @@ def format_number(value) -> str:
 
 def _numeric(q, lang, seed):
     "Draw the numbers of a numeric question: fields of its item, and a function that puts the numbers into a text."
-    drawn = {name: numbers[_number(q["id"], seed, name) % len(numbers)] for name, numbers in q["draw"].items()}
+    drawn = {name: numbers[stable_number(q["id"], seed, name) % len(numbers)] for name, numbers in q["draw"].items()}
     value = evaluate(q["value"], drawn)
     shown = {name: format_number(v) for name, v in {**drawn, "value": value}.items()}
     return dict(value=value, tolerance=q["tolerance"], unit=q["unit"][lang]), lambda text: text.format(**shown)
@@ -54,7 +54,7 @@ def _numeric(q, lang, seed):
 
 def _choice(q, lang, seed):
     options = [(q["right"][lang], "")] + [(w[lang], w["why"][lang]) for w in q["wrong"]]
-    order = sorted(range(len(options)), key=lambda i: _number(q["id"], seed, i))
+    order = sorted(range(len(options)), key=lambda i: stable_number(q["id"], seed, i))
     return dict(options=tuple(options[i][0] for i in order), why=tuple(options[i][1] for i in order), right=order.index(0))
 
 
@@ -78,13 +78,13 @@ def exercise_item(id, lang="en") -> Item:
     ex, topic = exercise(id), id.split(".")[0]
     def code(source): return f"```python\n{source.strip()}\n```"
     text = f"**{ex.__doc__.splitlines()[0]}**\n\n{ex.task.strip()}\n\n{code(ex.starter)}"
-    place = f"{TOPICS.index(topic):02d}_{topic}#Exercises" if topic in TOPICS else ""
+    place = f"{NOTEBOOKS[topic]}#Exercises" if topic in NOTEBOOKS else ""
     return Item(id, "code", topic, LEVEL_OF[ex.difficulty], float(ex.minutes), text, code(ex.source()), shown_in=place, lang=lang)
 
 
 def all_items(topic=None, level=None, lang="en", kinds=None, seed=0) -> list:
     "Items of the bank and the exercises, in the order of the notebooks; `None` takes all."
-    for name, value, allowed in (("topic", topic, TOPICS), ("level", level, LEVELS), ("lang", lang, LANGUAGES)):
+    for name, value, allowed in (("topic", topic, NOTEBOOKS), ("level", level, LEVELS), ("lang", lang, LANGUAGES)):
         if value not in (None, *allowed): raise ValueError(f"{name}={value!r}; expected one of {', '.join(allowed)}")
     kinds = ALL_KINDS if kinds is None else (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if unknown := set(kinds) - set(ALL_KINDS): raise ValueError(f"kinds={min(unknown)!r}; expected some of {', '.join(ALL_KINDS)}")
@@ -93,7 +93,8 @@ def all_items(topic=None, level=None, lang="en", kinds=None, seed=0) -> list:
     if "code" in kinds:                                               # only then is torch needed
         from ..exercises import all_exercises
         items += [exercise_item(id, lang) for id in all_exercises() if topic in (None, id.split(".")[0])]
-    return [i for i in sorted(items, key=lambda i: TOPICS.index(i.topic)) if level in (None, i.level)]
+    order = list(NOTEBOOKS)
+    return [i for i in sorted(items, key=lambda i: order.index(i.topic)) if level in (None, i.level)]
 
 
 SAY = {"en": dict(right="right", answer="the answer is {}", off="{} is off by {:.2g} %", factor="{} is off by exactly {}: {}?",
