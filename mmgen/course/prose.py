@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 
 from . import repo
+from .formulas import mathml
 from .repo import CourseError
 
-MATH = {r"\arg": r"\operatorname{arg}", r"\&": "＆"}       # what latex2mathml 3 does not know
 CJK_GAP = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])[ \n](?=[\u3001-\u9fff\uff08])")   # a line break of the source
 FIGURE_TEXT = 300                                          # characters of a picture's alternative text
 
@@ -29,17 +29,6 @@ def address(shown_in, ending=".html") -> str:
     from urllib.parse import quote
     notebook, heading = shown_in.split("#", 1)
     return f"{notebook}{ending}#{quote(slug(heading))}"
-
-
-def mathml(tex, display=False) -> str:
-    "A formula as MathML, which browsers draw without a script; one that is not understood raises CourseError."
-    from latex2mathml.converter import convert
-    text = tex
-    for ours, theirs in MATH.items(): text = re.sub(re.escape(ours) + r"(?![A-Za-z])", lambda _, t=theirs: t, text)
-    try: made = convert(text, display="block" if display else "inline")
-    except Exception as e: raise CourseError(f"the formula {tex!r} is not understood: {type(e).__name__} {e}") from e
-    if "\\" in re.sub(r"<mo>\\</mo>|<mo>&#x0005C;</mo>", "", made): raise CourseError(f"the formula {tex!r} is not understood whole")
-    return made.replace("<math ", f'<math alttext="{html.escape(tex, quote=True)}" ', 1)
 
 
 def mathjax(tex, display=False) -> str:
