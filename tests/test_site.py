@@ -91,6 +91,7 @@ def test_formulas_are_mathml():
     (r"\mathcal L", "<mi>ℒ</mi>"), (r"\mathbb E", "<mi>𝔼</mi>"), (r"\mathcal N", "<mi>𝒩</mi>"), (r"\mathbf x", "<mi>𝐱</mi>"),
     (r"\lVert a\rVert^2", '<mo stretchy="false">‖</mo><mi>a</mi><msup><mo stretchy="false">‖</mo><mn>2</mn></msup>'),
     (r"\log p", '<mi>log</mi><mspace width="0.167em" /><mi>p</mi>'), (r"\log_2 K", '<mn>2</mn></msub><mspace width="0.167em" /><mi>K</mi>'),
+    (r"x_{\setminus M}", "<mi>∖</mi>"), (r"\text{a \& b}", "a\u00a0&\u00a0b"), (r"|M|", '<mo stretchy="false" lspace="0" rspace="0">|</mo>'),
     (r"\exp(x)", '<mi>exp</mi><mo stretchy="false">(</mo>'), (r"\mathrm{sg}[x]", "sg["),
     (r"\sum_k^n p", '<munderover><mo movablelimits="true">∑</mo><mi>k</mi><mi>n</mi></munderover>'),
     (r"\arg\min_j x", '<mo>arg</mo><mspace width="0.167em" /><munder><mo movablelimits="true">min</mo><mi>j</mi></munder>')])

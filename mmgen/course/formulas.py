@@ -6,6 +6,7 @@ from .repo import CourseError
 
 UNKNOWN = {r"\arg": r"\operatorname{arg}", r"\&": "＆"}             # what latex2mathml 3 does not know
 ALPHABETS = {"script": "SCRIPT", "double-struck": "DOUBLE-STRUCK", "bold": "BOLD", "fraktur": "FRAKTUR", "sans-serif": "SANS-SERIF"}
+CHARACTERS = str.maketrans({"⧵": "∖", "＆": "&"})                   # the font lacks the first; the second stood in for \\&
 LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 
 
@@ -16,7 +17,7 @@ def mathml(tex, display=False) -> str:
     for ours, theirs in UNKNOWN.items(): text = text.replace(ours + " ", theirs + " ").replace(ours + "\\", theirs + "\\")
     try: root = ET.fromstring(convert(text, display="block" if display else "inline").replace("&</", "&amp;</"))
     except Exception as e: raise CourseError(f"the formula {tex!r} is not understood: {type(e).__name__} {e}") from e
-    for node in root.iter(): node.tag = node.tag.rpartition("}")[2]
+    for node in root.iter(): node.tag, node.text = node.tag.rpartition("}")[2], node.text and node.text.translate(CHARACTERS)
     left = [node.text for node in root.iter() if (node.text or "").startswith("\\") and len(node.text) > 1]
     if left: raise CourseError(f"the formula {tex!r} is not understood: {left[0]}")
     for node in root.iter(): letters(node); bars(node); limits(node)
@@ -41,8 +42,9 @@ def letter(kind, c) -> str:
 
 
 def bars(node):
-    "Bars of a norm are as high as a letter unless `\\left` says otherwise."
+    "Bars of a norm are as high as a letter unless `\\left` says otherwise; an upright bar encloses, `\\mid` stands between."
     if node.tag == "mo" and node.text in ("‖", "|", "∣") and "stretchy" not in node.attrib: node.set("stretchy", "false")
+    if node.tag == "mo" and node.text == "|": node.set("lspace", "0"); node.set("rspace", "0")
 
 
 def limits(node):

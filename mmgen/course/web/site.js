@@ -40,7 +40,8 @@ function look() {
   for (const s of window.SEARCH) {
     const head = (s.h + " " + s.p).toLowerCase(), text = s.t.toLowerCase();
     if (!words.every(w => head.includes(w) || text.includes(w))) continue;
-    hits.push([words.filter(w => s.h.toLowerCase().includes(w)).length, s, Math.max(0, text.indexOf(words[0]))]);
+    const whole = text.includes(words.join(" ")) ? .5 : 0;
+    hits.push([words.filter(w => s.h.toLowerCase().includes(w)).length + whole, s, Math.max(0, text.indexOf(words[0]))]);
   }
   hits.sort((a, b) => b[0] - a[0]);
   for (const [, s, at] of hits.slice(0, 30)) found.append(line(s, at));
