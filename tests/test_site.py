@@ -12,7 +12,8 @@ from course_fixtures import code, make_course, notebook, picture, prose, stream
 
 from mmgen import cli
 from mmgen.course import prose as text
-from mmgen.course import repo, site
+from mmgen.course import repo, sheets, site
+from mmgen.course.deadlinks import Page, dead_links
 from mmgen.course.repo import CourseError
 from mmgen.interview.bank import TOPICS, load_questions
 from mmgen.interview.items import make_item
@@ -66,7 +67,7 @@ def test_the_index_names_every_notebook(built):
 
 def test_every_address_is_relative_and_nothing_is_fetched(built):
     for path in built.glob("*.html"):
-        page = site.Page(path.read_text(encoding="utf8"))
+        page = Page(path.read_text(encoding="utf8"))
         assert page.sources and not any("//" in s or s.startswith("/") for s in page.sources)
         assert not any(h.startswith("/") for h in page.links)
     assert not re.search(r"url\(['\"]?(https?:|/)|@import", read(built, "static/site.css"))
@@ -77,7 +78,7 @@ def test_the_search_finds_what_is_there(built):
     assert any(e["h"] == "The wall, drawn" and "two bars" in e["t"] for e in entries)
     for e in entries:
         file, _, anchor = e["u"].partition("#")
-        assert not anchor or anchor in site.Page(read(built, file)).ids
+        assert not anchor or anchor in Page(read(built, file)).ids
 
 
 def test_formulas_are_mathml():
@@ -91,7 +92,8 @@ def test_formulas_are_mathml():
     (r"\mathcal L", "<mi>ℒ</mi>"), (r"\mathbb E", "<mi>𝔼</mi>"), (r"\mathcal N", "<mi>𝒩</mi>"), (r"\mathbf x", "<mi>𝐱</mi>"),
     (r"\lVert a\rVert^2", '<mo stretchy="false">‖</mo><mi>a</mi><msup><mo stretchy="false">‖</mo><mn>2</mn></msup>'),
     (r"\log p", '<mi>log</mi><mspace width="0.167em" /><mi>p</mi>'), (r"\log_2 K", '<mn>2</mn></msub><mspace width="0.167em" /><mi>K</mi>'),
-    (r"x_{\setminus M}", "<mi>∖</mi>"), (r"\text{a \& b}", "a\u00a0&\u00a0b"), (r"|M|", '<mo stretchy="false" lspace="0" rspace="0">|</mo>'),
+    (r"x_{\setminus M}", "<mi>∖</mi>"), (r"\text{a \& b}", "a\u00a0&\u00a0b"),
+    (r"|M|", '<mo stretchy="false" lspace="0" rspace="0">|</mo>'),
     (r"\exp(x)", '<mi>exp</mi><mo stretchy="false">(</mo>'), (r"\mathrm{sg}[x]", "sg["),
     (r"\sum_k^n p", '<munderover><mo movablelimits="true">∑</mo><mi>k</mi><mi>n</mi></munderover>'),
     (r"\arg\min_j x", '<mo>arg</mo><mspace width="0.167em" /><munder><mo movablelimits="true">min</mo><mi>j</mi></munder>')])
@@ -168,7 +170,7 @@ def error(path):
     repo.write(nb, path)
 
 
-def dead_link(path):
+def broken_links(path):
     nb = repo.read(path)
     nb["cells"].append(prose("See [there](07_missing.ipynb) and [here](#Nowhere)", id="last"))
     repo.write(nb, path)
@@ -186,7 +188,7 @@ def bad_formula(path):
     (lambda path: path.write_text('{"cells": [{}]}'), ["00_one.ipynb: cell 1 is damaged"]),
     (error, ["00_one.ipynb: cell 3 holds an error, ValueError: no"]),
     (bad_formula, ["00_one.ipynb: the formula", "nosuch"]),
-    (dead_link, ["2 dead links", "00_one.html: 07_missing.html: there is no such page",
+    (broken_links, ["2 dead links", "00_one.html: 07_missing.html: there is no such page",
                  "00_one.html: #Nowhere: 00_one.html has no such heading"])])
 def test_a_failed_build_names_the_cause_and_leaves_the_old_site(built, tmp_path, monkeypatch, capsys, break_it, words):
     monkeypatch.chdir(tmp_path / "course")
@@ -234,9 +236,9 @@ def test_links_to_files_of_the_repository_are_looked_up(tmp_path):
     ('<script src="//example.org/x.js"></script>', "is fetched from elsewhere"), ('<p id="y"><p id="y">', "#y: the anchor stands twice")])
 def test_each_kind_of_dead_link_is_found(tmp_path, body, reason):
     (tmp_path / "a.html").write_text('<p id="ok"><a href="#ok"><a href="a.html#ok"><a href="https://example.org">', encoding="utf8")
-    assert site.dead_links(tmp_path) == []
+    assert dead_links(tmp_path) == []
     (tmp_path / "a.html").write_text(body, encoding="utf8")
-    bad = site.dead_links(tmp_path)
+    bad = dead_links(tmp_path)
     assert any(reason in line for line in bad) and all(line.startswith("a.html: ") for line in bad)
 
 
@@ -256,11 +258,11 @@ NUMERIC = dict(id="vqvae.n", kind="numeric", covers=[], level="junior", question
 def test_questions_of_every_kind(lang):
     it = SimpleNamespace(render=text.Markdown())
     item = make_item(CHOICE, lang)
-    page = site.question(it, item, 1, lang)
+    page = sheets.question(it, item, 1, lang)
     asked, folded = page.split("<details>")
     assert all(f"<li>{o}</li>" in asked for o in item.options) and all(w not in asked for w in item.why if w)
-    assert f"{site.WORDS[lang]['right']}: {'ABCD'[item.right]}" in folded and all(w in folded for w in item.why)
-    asked, folded = site.question(it, make_item(NUMERIC, lang), 2, lang).split("<details>")
+    assert f"{sheets.WORDS[lang]['right']}: {'ABCD'[item.right]}" in folded and all(w in folded for w in item.why)
+    asked, folded = sheets.question(it, make_item(NUMERIC, lang), 2, lang).split("<details>")
     assert "256" in asked and "<strong>8 " in folded and 'href="05_vqvae.html#The-model"' in folded
 
 
@@ -275,13 +277,13 @@ def whole(tmp_path_factory):
 @pytest.mark.slow
 def test_the_whole_course_is_there(whole):
     from mmgen.exercises import all_exercises
-    assert site.dead_links(whole, ROOT) == []
+    assert dead_links(whole, ROOT) == []
     for path in repo.notebooks(ROOT):
-        page, topic = site.Page(read(whole, f"{path.stem}.html")), path.stem[3:]
+        page, topic = Page(read(whole, f"{path.stem}.html")), path.stem[3:]
         assert len([s for s in page.sources if s.startswith("figures/")]) == len(text.figures(repo.read(path), path.stem))
         if topic not in TOPICS: continue
         for file in (f"questions_{topic}.html", f"questions_{topic}.zh.html"):
-            assert {q["id"] for q in load_questions(topic)} <= set(site.Page(read(whole, file)).ids)
+            assert {q["id"] for q in load_questions(topic)} <= set(Page(read(whole, file)).ids)
         exercises = read(whole, f"exercises_{topic}.html")
         for id, ex in all_exercises().items():
             if not id.startswith(topic + "."): continue

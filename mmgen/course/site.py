@@ -10,25 +10,17 @@ import re
 import shutil
 import tempfile
 import time
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from . import repo
+from .deadlinks import dead_links
 from .links import BADGE
-from .prose import Markdown, address, figures, headings, highlight, needs, opened, plain, slug
+from .prose import Markdown, figures, headings, highlight, needs, opened, plain, slug
 from .repo import CourseError
+from .sheets import LANGUAGES, WORDS, exercise_page, question_file, question_page
 
 WEB, MARK = Path(__file__).parent / "web", "mmgen-site.txt"    # templates; the file by which a built site is known
-LANGUAGES = {"en": "en", "zh": "zh-CN"}
-WORDS = {
-    "en": dict(questions="Interview questions", exercises="Exercises", oral="spoken", choice="choose", numeric="calculate", other="中文",
-               fold="Answer", rubric="A full answer names", weak="A weak candidate says", refuted="Why that fails", follow="Follow-ups",
-               shown="Shown in", sources="Sources", right="Right", lead="Answer aloud, two minutes each, then unfold."),
-    "zh": dict(questions="面试题", exercises="练习", oral="口述", choice="选择", numeric="计算", other="English", fold="参考答案",
-               rubric="完整回答应包含", weak="较弱的回答", refuted="问题在哪里", follow="追问", shown="见于", sources="出处", right="正确",
-               lead="先开口讲，每题两分钟，再展开答案。")}
-LEVELS = {"zh": dict(screening="初筛", junior="初级", senior="高级", staff="专家")}
 
 
 # One kind of page each
@@ -48,7 +40,9 @@ class Site:
         self.template = templates.get_template("page.html")
 
     @property
-    def github(self): return f"https://github.com/{self.owner}/{self.name}"
+    def github(self) -> str:
+        "Address of the repository."
+        return f"https://github.com/{self.owner}/{self.name}"
 
     def around(self, stems, stem, file) -> list:
         "Pages before and after that of `stem`, as (file, title) or None; `file` makes a file name of a stem."
@@ -134,7 +128,7 @@ def code_cell(text, cell, module) -> str:
     text = re.sub(r"^#\|.*\n?|^# covers: .*\n?", "", text, flags=re.M).strip("\n")
     if not text: return ""
     code = f'<pre class="code"><code>{highlight(text + chr(10))}</code></pre>'
-    if "setup" in cell["metadata"].get("tags", ()): return f"<details class=setup><summary>Set-up</summary>{code}</details>"
+    if "setup" in cell["metadata"].get("tags", ()): return f"<details class="setup"><summary>Set-up</summary>{code}</details>"
     label = f'<div class="from">exported to <code>mmgen.{html.escape(module)}</code></div>' if export and module else ""
     return f'<div class="cell">{label}{code}</div>'
 
@@ -162,89 +156,6 @@ def size(png) -> str:
     return f' width="{width}" height="{height}"' if png[1:4] == b"PNG" else ""
 
 
-def question_page(site, stem, lang):
-    "The questions of one topic in one language, answers folded."
-    from ..interview.bank import BankError
-    from ..interview.items import all_items
-    topic, W, other = stem[3:], WORDS[lang], "zh" if lang == "en" else "en"
-    try: items = all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"))
-    except BankError as e: raise CourseError(str(e)) from e
-    title = f"{W['questions']}: {site.titles[stem]}"
-    body = [f"<h1>{html.escape(title)}</h1>", f'<p class="links"><a href="{stem}.html">{stem[:2]}</a> · '
-            f'<a href="{question_file(topic, other)}" lang="{LANGUAGES[other]}">{W["other"]}</a></p>', f"<p>{W['lead']}</p>"]
-    body += [question(site, item, n, lang) for n, item in enumerate(items, 1)]
-    sections = [("", title, 1, "")] + [[i.id, i.id.split(".", 1)[1], 2, plain(i.text + " " + i.answer)] for i in items]
-    site.page(question_file(topic, lang), title, "\n".join(body), sections, lang, current=f"questions_{topic}",
-              around=site.around(site.topics["questions"], stem, lambda s: question_file(s[3:], lang)))
-
-
-def question_file(topic, lang) -> str:
-    "File of a page of questions."
-    return f"questions_{topic}.html" if lang == "en" else f"questions_{topic}.{lang}.html"
-
-
-def question(site, item, n, lang) -> str:
-    "One question of any kind."
-    W, md = WORDS[lang], site.render
-    level = LEVELS.get(lang, {}).get(item.level, item.level)
-    name = html.escape(item.id.split(".", 1)[1])
-    return (f'<article class="question"><h2 id="{html.escape(item.id)}"><span class="num">{n}</span> {name} '
-            f'<span class="level">{level} · {W[item.kind]}</span></h2><div class="ask">{md(item.text)}</div>'
-            f'{options(md, item)}<details><summary>{W["fold"]}</summary>{answer(md, item, W)}</details></article>')
-
-
-def options(md, item) -> str:
-    "The options of a choice question as a list with letters; nothing for other kinds."
-    return '<ol class="options" type="A">' + "".join(f"<li>{md.inline(o)}</li>" for o in item.options) + "</ol>" if item.options else ""
-
-
-def answer(md, item, W, link=address) -> str:
-    "All that is folded under a question; without `link` the section that shows it is named only."
-    listed = lambda tag, points: f"<{tag}>" + "".join(f"<li>{md.inline(p)}</li>" for p in points) + f"</{tag}>"
-    parts = []
-    if item.options:
-        letter = chr(65 + item.right)
-        parts.append(f"<p><strong>{W['right']}: {letter}</strong></p><ul>")
-        parts += [f"<li>{chr(65 + k)}: {md.inline(why)}</li>" for k, why in enumerate(item.why) if why] + ["</ul>"]
-    if item.kind == "numeric": parts.append(f"<p><strong>{item.value:.6g} {html.escape(item.unit)}</strong></p>")
-    if item.rubric: parts.append(f"<h3>{W['rubric']}</h3>" + listed("ul", item.rubric) + f"<h3>{W['fold']}</h3>")
-    parts.append(md(item.answer))
-    for key in ("weak", "refuted"):
-        if getattr(item, key): parts.append(f"<p><em>{W[key]}:</em> {md.inline(getattr(item, key).strip())}</p>")
-    if item.follow_ups: parts.append(f"<h3>{W['follow']}</h3>" + listed("ol", item.follow_ups))
-    shown = html.escape(item.shown_in.replace("#", ": "))
-    where = f'<a href="{link(item.shown_in)}">{shown}</a>' if link else shown
-    parts.append(f'<p class="small">{W["shown"]} {where}. {W["sources"]}: {md.inline("; ".join(map(str, item.sources)))}</p>')
-    return "\n".join(parts)
-
-
-def exercise_page(site, stem):
-    "The exercises of one topic: task and starter, hints folded, no solution."
-    from ..exercises import all_exercises
-    topic, md = stem[3:], site.render
-    mine = {id: ex for id, ex in all_exercises().items() if id.startswith(topic + ".")}
-    title = f"Exercises: {site.titles[stem]}"
-    body = [f"<h1>{html.escape(title)}</h1>", f'<p class="links"><a href="{stem}.html">{stem[:2]}</a></p>',
-            "<p>To have an answer judged, edit the starter in the notebook, or in any notebook after <code>from mmgen.exercises import "
-            "check, hint, solution</code>, and run <code>check(id, answer)</code>.</p>"]
-    sections = [("", title, 1, "")]
-    for n, (id, ex) in enumerate(mine.items(), 1):
-        name, kind = ex.__doc__.splitlines()[0], {"bug": "Find the bug: ", "answer": "", "write": ""}[ex.kind]
-        hints = "".join(f"<details><summary>Hint {k}</summary><p>{as_typed(h)}</p></details>" for k, h in enumerate(ex.hints, 1))
-        level = f"difficulty {ex.difficulty} of 5 · {ex.minutes} minutes"
-        starter = f'<pre class="code"><code>{highlight(ex.starter.strip() + chr(10))}</code></pre>' if ex.starter.strip() else ""
-        body.append(f'<article class="question"><h2 id="{id}"><span class="num">{n}</span> {md.inline(kind + name)} '
-                    f'<span class="level">{level} · <code>{id}</code></span></h2>{md(ex.task)}{starter}{hints}</article>')
-        sections.append([id, plain(name), 2, plain(ex.task)])
-    site.page(f"exercises_{topic}.html", title, "\n".join(body), sections, current=f"exercises_{topic}",
-              around=site.around(site.topics["exercises"], stem, lambda s: f"exercises_{s[3:]}.html"))
-
-
-def as_typed(text) -> str:
-    "A hint, which is plain text or code and no Markdown but for its `code`."
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
-
-
 def index_page(site):
     "The first page: the README's introduction and the list of notebooks."
     readme = (site.root / "README.md").read_text(encoding="utf8")
@@ -262,59 +173,8 @@ def index_page(site):
                     f'<p class="small">{cost}</p><p class="small">{" · ".join(site.sheets(stem))}</p></li>')
     body = site.render(intro).replace("#picture/", "figures/") + f'<p class="links"><a href="{site.github}">The course on GitHub</a></p>'
     body += f'<h2 id="notebooks">Notebooks</h2><ol class="cards">{"".join(rows)}</ol>'
-    site.page("index.html", site.name, body, [("", site.name, 1, plain(intro))], 
+    site.page("index.html", site.name, body, [("", site.name, 1, plain(intro))],
               around=(None, next((f"{s}.html", t) for s, t in site.titles.items())))
-
-
-# Links
-
-class Page(HTMLParser):
-    "The anchors, links and addresses of one page."
-    def __init__(self, text):
-        super().__init__()
-        self.ids, self.links, self.sources = [], [], []
-        self.feed(text); self.close()
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        if given.get("id"): self.ids.append(given["id"])
-        if tag == "a" and given.get("href") is not None: self.links.append(given["href"])
-        elif tag == "link": self.sources.append(given.get("href") or "")
-        elif given.get("src") is not None: self.sources.append(given["src"])
-
-
-def dead_links(folder, root=None) -> list:
-    "Every link of a built site that leads nowhere, as 'page: link: reason'; addresses on GitHub and Colab are looked up in `root`."
-    folder = Path(folder)
-    pages = {p.name: Page(p.read_text(encoding="utf8")) for p in sorted(folder.glob("*.html"))}
-    own = own_addresses(root) if root else None
-    bad = []
-    for name, page in pages.items():
-        doubled = {i for i in page.ids if page.ids.count(i) > 1}
-        bad += [f"{name}: #{i}: the anchor stands twice" for i in sorted(doubled)]
-        bad += [f"{name}: {s[:80]}: is fetched from elsewhere" for s in page.sources if re.match(r"https?:|//", s)]
-        for href in page.links + [s for s in page.sources if not urlsplit(s).scheme]:
-            if reason := dead(href, name, pages, folder, own): bad.append(f"{name}: {href}: {reason}")
-    return bad
-
-
-def dead(href, name, pages, folder, own) -> str:
-    "Why a link leads nowhere; '' where it does not."
-    parts = urlsplit(href)
-    if parts.scheme or href.startswith("//"):
-        hit = own and own[0].match(href)
-        return "the repository has no such file" if hit and not (own[1] / unquote(hit[1])).exists() else ""
-    target = unquote(parts.path) or name
-    if not (folder / target).is_file(): return "there is no such page"
-    anchor = unquote(parts.fragment)
-    return f"{target} has no such heading" if anchor and target in pages and anchor not in pages[target].ids else ""
-
-
-def own_addresses(root):
-    "Pattern of the addresses that name a file of this repository, and the folder where the files lie."
-    owner, name, branch = map(re.escape, repo.repository(root))
-    hosts = r"https://(?:github\.com|colab\.research\.google\.com/github)"
-    return re.compile(rf"{hosts}/{owner}/{name}/(?:blob|tree)/{branch}/([^#?]+)"), Path(root)
 
 
 # The whole
@@ -337,7 +197,8 @@ def write_pages(root, folder, lang="en"):
     index_page(site)
     for stem in site.notebooks:
         try: notebook_page(site, stem)
-        except (CourseError, KeyError, TypeError, ValueError) as e: raise CourseError(f"{stem}.ipynb: {e}") from e
+        except CourseError as e: raise CourseError(f"{stem}.ipynb: {e}") from e
+        except (KeyError, TypeError, ValueError) as e: raise CourseError(f"{stem}.ipynb is damaged: {type(e).__name__} {e}") from e
     for stem in site.topics["questions"]:
         for language in LANGUAGES: question_page(site, stem, language)
     for stem in site.topics["exercises"]: exercise_page(site, stem)

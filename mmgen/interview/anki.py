@@ -16,7 +16,7 @@ from pathlib import Path
 from ..course import repo
 from ..course.prose import Markdown, figures, headings, mathjax, needs, opened, plain, slug
 from ..course.repo import CourseError
-from ..course.site import WORDS, answer, options
+from ..course.sheets import WORDS, answer, options
 
 MODEL, FIELDS = 1_605_281_733, ("Id", "Front", "Back", "Picture")     # never change the number: Anki would take it for another kind of note
 DECKS = {"en": "mmgen::English", "zh": "mmgen::中文"}

@@ -72,6 +72,11 @@ def test_no_page_is_wider_than_a_phone(open_page, built):
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, path.name
     assert not page.locator("#contents").is_visible()
+    page.fill("#search", "codebook")
+    page.wait_for_selector("#found a")
+    box = page.locator("#found").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 400 and page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.keyboard.press("Escape")
     page.click(".menu")
     assert page.locator("#contents").is_visible()
     page.click("#contents a >> nth=1")
