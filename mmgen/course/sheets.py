@@ -9,7 +9,8 @@ LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WORDS = {
     "en": dict(questions="Interview questions", exercises="Exercises", oral="spoken", choice="choose", numeric="calculate", other="中文",
                fold="Answer", rubric="A full answer names", weak="A weak candidate says", refuted="Why that fails", follow="Follow-ups",
-               shown="Shown in", sources="Sources", right="Right", lead="Answer first, the spoken ones aloud in two minutes each, then unfold."),
+               shown="Shown in", sources="Sources", right="Right",
+               lead="Answer first, the spoken ones aloud in two minutes each, then unfold."),
     "zh": dict(questions="面试题", exercises="练习", oral="口述", choice="选择", numeric="计算", other="English", fold="参考答案",
                rubric="完整回答应包含", weak="较弱的回答", refuted="问题在哪里", follow="追问", shown="见于", sources="出处", right="正确",
                lead="先作答，再展开：口述题请开口讲两分钟。")}

@@ -128,7 +128,7 @@ def code_cell(text, cell, module) -> str:
     text = re.sub(r"^#\|.*\n?|^# covers: .*\n?", "", text, flags=re.M).strip("\n")
     if not text: return ""
     code = f'<pre class="code"><code>{highlight(text + chr(10))}</code></pre>'
-    if "setup" in cell["metadata"].get("tags", ()): return f"<details class="setup"><summary>Set-up</summary>{code}</details>"
+    if "setup" in cell["metadata"].get("tags", ()): return f'<details class="setup"><summary>Set-up</summary>{code}</details>'
     label = f'<div class="from">exported to <code>mmgen.{html.escape(module)}</code></div>' if export and module else ""
     return f'<div class="cell">{label}{code}</div>'
 
