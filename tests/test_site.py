@@ -152,10 +152,16 @@ def test_a_line_break_between_chinese_letters_is_no_space():
     assert md("码本里 为每一格，\n用 Python 写") == "<p>码本里为每一格，用 Python 写</p>\n"
 
 
+def test_without_such_words_a_picture_has_its_title():
+    assert text.what_to_see("Before it.", "After it.", 'ax.set_title("Six codes and their cells")') == "Six codes and their cells"
+
+
 @pytest.mark.parametrize("before,after,alt", [
     ("Some words. What to see: the plane.", "", "The plane."),
     ("Before.", "What to see: it falls, $x$ too.", "It falls, x too."),
-    ("First. Last one here:", "", "Last one here:"), ("", "## Head\nAfter it. More.", "After it."), ("", "", "Figure")])
+    ("First. Last one here:", "", "Last one here:"),
+    ("", "## Head\nLeft: it falls. Then more, and more.", "Left: it falls. Then more, and more."),
+    ("", "A sentence, long enough. More.", "A sentence, long enough."), ("", "", "Figure")])
 def test_a_picture_says_what_is_to_be_seen(before, after, alt): assert text.what_to_see(before, after) == alt
 
 
@@ -297,4 +303,4 @@ def test_every_picture_says_something(whole):
     for path in whole.glob("*.html"):
         for tag in re.findall(r"<img [^>]*>", path.read_text(encoding="utf8")):
             alt = re.search(r'alt="([^"]*)"', tag)
-            assert alt and 5 < len(alt[1]) <= 600, f"{path.name}: {tag[:120]}"
+            assert alt and 8 < len(alt[1]) <= 600, f"{path.name}: {tag[:120]}"

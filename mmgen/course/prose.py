@@ -3,6 +3,7 @@ import base64
 import html
 import re
 from dataclasses import dataclass
+from textwrap import shorten
 
 from . import repo
 from .formulas import mathml
@@ -87,15 +88,17 @@ def headings(text) -> list:
 def plain(text) -> str:
     "Markdown as one line of plain text."
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)|<!--.*?-->|</?\w[^>]*>", r"\1", text, flags=re.S)
-    return re.sub(r"[\s|]+", " ", re.sub(r"\*\*|[`$]|^#+ .*$|^> *|^\s*[-*] +|^[-:| ]+$", "", text, flags=re.M)).strip()
+    return re.sub(r"[\s|]+", " ", re.sub(r"\*\*|\*(?=\w)|(?<=\w)\*|[`$]|^#+ .*$|^> *|^\s*[-*] +|^[-:| ]+$", "", text, flags=re.M)).strip()
 
 
-def what_to_see(before, after) -> str:
-    "Alternative text of a picture between two Markdown cells: the sentence after 'What to see', else the nearest sentence."
-    for text in (before, after):
-        if found := re.search(r"What to see\W*(.+)", plain(text)): return found[1][:1].upper() + found[1][1:FIGURE_TEXT]
-    sentences = [s for s in re.split(r"(?<=[.?!:])\s+", plain(after)) if s][:1] or re.split(r"(?<=[.?!:])\s+", plain(before))[-1:]
-    return sentences[0][:FIGURE_TEXT] or "Figure"
+def what_to_see(before, after, code="") -> str:
+    "Alternative text of a picture between two Markdown cells: what follows 'What to see', else its titles, else the nearest sentence."
+    before, after = (plain(re.sub(r"^\|.*$", "", text, flags=re.M)) for text in (before, after))
+    seen = next((m[1] for m in (re.search(r"What to see\W*(.+)", text) for text in (before, after)) if m), "")
+    titles = ". ".join(dict.fromkeys(re.findall(r'title\w*[=(] *f?"([^"{]{12,})"', code)))
+    first = re.match(r".{20,}?[.?!](?=\s|$)|.*", after)[0]
+    text = seen or titles or first or re.split(r"(?<=[.?!])\s+", before)[-1] or "Figure"
+    return shorten(text[:1].upper() + text[1:], FIGURE_TEXT, placeholder=" ...")
 
 
 def figures(nb, stem) -> dict:
@@ -109,7 +112,7 @@ def figures(nb, stem) -> dict:
         for k, output in enumerate(cell.get("outputs", ())):
             if "image/png" not in output.get("data", {}): continue
             png = base64.b64decode("".join(output["data"]["image/png"]))
-            found[i, k] = Figure(f"{stem}-{i + 1:03d}-{k}.png", heading, png, what_to_see(before, after))
+            found[i, k] = Figure(f"{stem}-{i + 1:03d}-{k}.png", heading, png, what_to_see(before, after, repo.source(cell)))
     return found
 
 
