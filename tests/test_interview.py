@@ -82,6 +82,16 @@ def test_a_number_is_judged_and_a_known_factor_is_named(given, score, words):
     assert grade.score == score and words in grade.message and (score or "the answer is 392 bits" in grade.message)
 
 
+def test_the_answer_as_it_is_shown_is_right_and_twice_it_is_not():
+    for seed in range(5):
+        for lang in ("en", "zh"):
+            for item in all_items(kinds="numeric", lang=lang, seed=seed):
+                typed = f"{format_number(item.value)} {item.unit}"
+                assert judge(item, typed).score == judge(item, item.value).score == 1, item
+                assert not item.value or judge(item, 2 * item.value).score == 0, item
+                assert format_number(item.value) in judge(item, 1e-7).message
+
+
 def test_tolerance_zero_is_exact_up_to_rounding_and_zero_can_be_the_answer():
     third, zero = (Item("a.n", "numeric", "a", "junior", 1., "", "", value=v) for v in (1 / 3, 0.))
     assert judge(third, "1/3").score == 1 and judge(third, "0.3333").score == 0
@@ -335,6 +345,13 @@ def test_standing_names_what_to_read_again(monkeypatch):
     en, zh = standing.report("en", START + DAY), standing.report("zh", START + DAY)
     assert "read again: " + q["shown_in"].replace("#", ", section ") in en and "Due today: 1. Due within seven days: 1." in en
     assert "今天到期：1" in zh
+
+
+def test_without_fsrs_all_but_the_schedule_works(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsrs", None)
+    out, grades = session(monkeypatch, "\n1\nb\n392\n")
+    assert len(grades) == len(memory.reviews()) == 3 and "pip install 'mmgen[interview]'" in out
+    assert "Exercises passed" in standing.report() and "pip install 'mmgen[interview]'" in standing.report()
 
 
 def test_completion_is_recomputed_from_the_export(home):
