@@ -16,7 +16,7 @@ from pathlib import Path
 from ..course import repo
 from ..course.prose import Markdown, figures, headings, mathjax, needs, opened, plain, slug
 from ..course.repo import CourseError
-from ..course.sheets import WORDS, answer, options
+from ..course.sheets import LEVELS, WORDS, answer, options
 
 MODEL, FIELDS = 1_605_281_733, ("Id", "Front", "Back", "Picture")     # never change the number: Anki would take it for another kind of note
 DECKS = {"en": "mmgen::English", "zh": "mmgen::中文"}
@@ -49,7 +49,8 @@ def deck_name(stem, lang) -> str:
 def item_note(item, stem, lang, md, draw=0, picture=None) -> Note:
     "The note of a question; what is folded on the site is on its back."
     W = WORDS[lang]
-    head = f'<p class="level">{html.escape(item.id)} · {html.escape(item.level)} · {W[item.kind]}</p>'
+    level = LEVELS.get(lang, {}).get(item.level, item.level)
+    head = f'<p class="level">{html.escape(item.id)} · {html.escape(level)} · {W[item.kind]}</p>'
     shown = f'<p><img src="mmgen-{picture.name}" alt="{html.escape(picture.alt)}"></p>' if picture else ""
     name = f"{item.id} {lang}" + (f" {draw + 1}" if item.kind == "numeric" else "")
     fields = (name, head + md(item.text) + options(md, item), answer(md, item, W, link=None), shown)
@@ -59,16 +60,15 @@ def item_note(item, stem, lang, md, draw=0, picture=None) -> Note:
 
 def bank_notes(topic, lang, md, notebooks) -> list:
     "Notes of the questions of one topic, or of all; a numeric question gives several, each with other numbers."
-    from .bank import BankError
+    from .bank import TOPICS, BankError
     from .items import all_items
-    stems = {stem[3:]: stem for stem in sorted(notebooks)}
     try: drawn = [all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"), seed=k) for k in range(DRAWS)]
     except BankError as e: raise CourseError(str(e)) from e
     notes, pictures = [], {}
     for stem, nb in notebooks.items():
         for figure in figures(nb, stem).values(): pictures.setdefault(f"{stem}#{slug(figure.heading)}", figure)
     for items in zip(*drawn):
-        stem, texts = stems.get(items[0].topic, f"00_{items[0].topic}"), set()
+        stem, texts = f"{TOPICS.index(items[0].topic):02d}_{items[0].topic}", set()     # the same without a checkout
         notebook, heading = items[0].shown_in.split("#", 1)
         for k, item in enumerate(items):
             if (k and item.kind != "numeric") or item.text in texts: continue
