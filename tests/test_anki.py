@@ -13,7 +13,7 @@ from mmgen import cli
 from mmgen.course import repo
 from mmgen.course.prose import Markdown, figures, mathjax
 from mmgen.interview import anki, items
-from mmgen.interview.bank import load_questions
+from mmgen.interview.bank import TOPICS, load_questions
 
 genanki = pytest.importorskip("genanki", reason="the extra `interview` is not installed")
 
@@ -193,7 +193,7 @@ def test_the_command_writes_the_whole_bank(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert cli.main(["anki", "--out", str(tmp_path / "all.apkg")]) == 0
     notes, cards, media = read(tmp_path / "all.apkg", tmp_path)
-    questions = [q for t in items.TOPICS for q in load_questions(t)]
+    questions = [q for t in TOPICS for q in load_questions(t)]
     expected = {genanki.guid_for(q["id"], lang) for q in questions for lang in ("en", "zh")}
     assert expected <= set(notes) and f"{len(notes)} notes" in capsys.readouterr().out
     assert (tmp_path / "all.apkg").stat().st_size < 30e6
