@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the gates")
     add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
     add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+    add = command(site, "build the course as web pages, from the stored notebooks", "Nothing is run or fetched; every link is checked.")
+    add("--out", default="site", metavar="FOLDER", help="where to put them (default: site)")
+    add("--lang", default="en", help="which question pages the navigation opens: en (default) or zh; both are built")
+    add = command(anki, "write the question bank as an Anki deck", "Importing a newer deck updates cards and keeps their schedule.")
+    add("--out", default="mmgen.apkg", metavar="FILE", help="file to write (default: mmgen.apkg)")
+    add("--topic", help="one topic only, for instance vqvae")
+    add("--lang", default="both", help="en, zh or both (default)")
 
     add = command(quiz, "ask questions in the terminal, those that are due first", "Every answer is kept at once; q or Ctrl-D ends.")
     add("--topic", help="only this topic, such as vqvae")
@@ -104,6 +111,18 @@ def links(args):
     if args.merge: records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
     changed = links.link_all(root)
     print("\n".join(f"changed {name}" for name in changed) or "everything is in step with settings.ini")
+
+
+def site(args):
+    "Build the web pages."
+    from .course.site import main
+    return main(args.out, args.lang)
+
+
+def anki(args):
+    "Write the Anki deck."
+    from .interview.anki import main
+    return main(args.out, args.topic, args.lang)
 
 
 def quiz(args):
