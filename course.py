@@ -28,7 +28,7 @@ OLDEST = (3, 10)
 TORCH = "torch==2.13.0"
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # the place that PyTorch's own documentation names for CPU builds on Linux
 NEEDS_GB = {"cpu": 3, "cuda": 12, "plain": 4}
-DEV_COMMANDS = ("test", "check", "setup-dev")        # these need what the tests need: the extra `dev` instead of `course`
+DEV_COMMANDS = ("test", "check", "site", "setup-dev")   # these need more: the extra `dev` instead of `course`
 HEARTBEAT = 15                                       # seconds between two lines in a log
 BUILDS = {"cpu": "no NVIDIA GPU: the CPU build of PyTorch", "cuda": "NVIDIA GPU found: the CUDA build of PyTorch",
           "plain": "the PyTorch of this system"}
