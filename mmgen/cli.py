@@ -37,6 +37,14 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the gates")
     add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
     add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+    add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "A checker must tell each from the reference.")
+    add("names", nargs="*", metavar="TOPIC or ID", help="quantizer or quantizer.nearest; all if none is named")
+    add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the sample (default 0)")
+    add("--survivors", action="store_true", help="show each mutant that passes")
+    add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
+    add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
+    add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
@@ -76,6 +84,15 @@ def check(args):
     "Run the gates."
     from .course import gates
     return gates.main(args.notebooks, args.list)
+
+
+def mutants(args):
+    "Run the mutants."
+    from .exercises import mutation
+    if args.record and (args.names or args.sample is not None or args.every):
+        from .course.repo import CourseError
+        raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
+    return mutation.main(args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record)
 
 
 def links(args):
