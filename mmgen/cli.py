@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the gates")
     add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
     add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
-    add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "A checker must tell each from the reference.")
+    add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "None of them may pass.")
     add("names", nargs="*", metavar="TOPIC or ID", help="quantizer or quantizer.nearest; all if none is named")
     add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
     add("--seed", type=int, default=0, metavar="S", help="seed of the sample (default 0)")
@@ -88,11 +88,12 @@ def check(args):
 
 def mutants(args):
     "Run the mutants."
+    from .course.repo import CourseError
     from .exercises import mutation
     if args.record and (args.names or args.sample is not None or args.every):
-        from .course.repo import CourseError
         raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
-    return mutation.main(args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record)
+    try: return mutation.main(args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record)
+    except (KeyError, mutation.MutationError) as e: raise CourseError(e.args[0]) from e
 
 
 def links(args):

@@ -16,8 +16,9 @@ SWAPS = {ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div
 COMPARISONS = {ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
                ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
                ast.NotIn: (ast.In,)}
-PAIRS = "mean sum, max min, amax amin, argmax argmin, maximum minimum, floor ceil, sin cos, zeros ones, zeros_like ones_like, any all, " \
-        "cumsum cumprod, exp expm1, log log1p, square abs, triu tril, randn rand, randn_like rand_like, sqrt square, train eval, softmax log_softmax"
+PAIRS = ("mean sum, max min, amax amin, argmax argmin, maximum minimum, floor ceil, sin cos, zeros ones, zeros_like ones_like, any all, "
+         "cumsum cumprod, exp expm1, log log1p, square abs, triu tril, randn rand, randn_like rand_like, sqrt square, train eval, "
+         "softmax log_softmax")
 TWINS = {}
 for _pair in PAIRS.split(", "):
     for _one, _other in (_pair.split(), _pair.split()[::-1]): TWINS.setdefault(_one, []).append(_other)
@@ -28,7 +29,7 @@ WRAPPERS = set("softmax log_softmax sigmoid tanh relu gelu silu leaky_relu sqrt 
                "t erf sin cos bool swapaxes movedim nan_to_num diff cummax triu tril hardtanh tan no_grad".split())
 REDUCTIONS = set("mean sum amax amin argmax argmin max min norm var std all any prod flatten logsumexp median unique".split())
 SYMMETRIC = set("mse_loss l1_loss cdist maximum minimum max min dot allclose equal isclose gcd lcm sum hypot add mul zip "
-                "logaddexp broadcast_tensors".split())
+                "logaddexp broadcast_tensors transpose swapaxes cosine_similarity".split())
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,18 @@ def _brief(node):
     return textwrap.shorten(text, 90, placeholder=" ...")
 
 
+def _told(operator, node, new):
+    "'operator: before -> after'; of an exchange or a dropped keyword only what is concerned."
+    if operator is swap:
+        field = "elts" if isinstance(node, ast.Tuple) else "args"
+        pair = [a for a, b in zip(getattr(node, field), getattr(new, field)) if a is not b]
+        return f"swap: {_brief(pair[0])} and {_brief(pair[1])}"
+    if operator is keyword:
+        gone = next(k for k in node.keywords if k not in new.keywords)
+        return f"keyword: {gone.arg}={_brief(gone.value)} of {_brief(node.func)} dropped"
+    return f"{operator.__name__}: {_brief(node)} -> {_brief(new)}"
+
+
 def changes(source):
     "(line, 'operator: before -> after', the whole source so changed) for every mistake that the operators make in `source`."
     tree, lines = ast.parse(source), source.splitlines()
@@ -278,7 +291,7 @@ def changes(source):
                 if text in seen: continue
                 seen.add(text)
                 line = lines[getattr(node, "lineno", holder.lineno if hasattr(holder, "lineno") else 1) - 1].strip()
-                change = f"{operator.__name__}: {_brief(node)} -> {_brief(new)}"
+                change = _told(operator, node, new)
                 n = names[line, change] = names.get((line, change), 0) + 1
                 out.append((line, change if n == 1 else f"{change} #{n}", text))
     return out
@@ -290,7 +303,8 @@ def nearby(value):
         for i, item in enumerate(value):
             for change, new in nearby(item): yield f"item {i}, {change}", type(value)([*value[:i], new, *value[i + 1:]])
         for i in range(len(value) - 1):
-            if value[i] != value[i + 1]: yield f"items {i}, {i + 1} exchanged", type(value)([*value[:i], *value[i:i + 2][::-1], *value[i + 2:]])
+            turned = type(value)([*value[:i], *value[i:i + 2][::-1], *value[i + 2:]])
+            if turned != value: yield f"items {i}, {i + 1} exchanged", turned
         if len(value): yield "last item dropped", value[:-1]
     elif isinstance(value, bool): yield "not", not value
     elif isinstance(value, (int, float)):

@@ -130,11 +130,11 @@ def equivalents(file=None):
     for id, entries in topics.items():
         for entry in entries:
             place = f"{file.name}: {id}: {str(entry.get('line'))[:60]!r}"
-            missing, unknown = fields - {"solution"} - set(entry), set(entry) - fields
-            if missing or unknown: raise MutationError(f"{place}: " + "; ".join([f"{f}: is missing" for f in sorted(missing)] +
-                                                                                  [f"{f}: is not a field" for f in sorted(unknown)]))
-            if len(str(entry["reason"]).split()) < 4: raise MutationError(f"{place}: reason: {entry['reason']!r} says nothing; expected why "
-                                                                           "the two cannot be told apart")
+            bad = [f"{f}: is missing" for f in sorted(fields - {"solution"} - set(entry))]
+            bad += [f"{f}: is not a field" for f in sorted(set(entry) - fields)]
+            if not bad and len(str(entry["reason"]).split()) < 4:
+                bad = [f"reason: {entry['reason']!r} says nothing; expected why the two cannot be told apart"]
+            if bad: raise MutationError(f"{place}: {'; '.join(bad)}")
             for change in entry["mutants"]:
                 key = id, entry.get("solution", "reference"), entry["line"], change
                 if key in out: raise MutationError(f"{place}: {change}: stands twice")
@@ -144,7 +144,8 @@ def equivalents(file=None):
 
 def stale(reasons, exercises):
     "Keys of the list `reasons` that name no mutant of `exercises` (id -> class) any more."
-    made = {m.key for ex in exercises.values() for m in mutants(ex, every=True)}
+    named = sorted({id for id, *_ in reasons if id in exercises})
+    made = {m.key for id in named for m in mutants(exercises[id], every=True)}
     return sorted(set(reasons) - made)
 
 
