@@ -195,7 +195,7 @@ def part(node):
     if isinstance(node, ast.Slice):
         for bound in ("lower", "upper", "step"):
             value = getattr(node, bound)
-            if value is not None: yield _with(node, **{bound: None})
+            if value is not None and (bound != "lower" or _number(value) != 0): yield _with(node, **{bound: None})
             if value is not None and _number(value) is None:
                 yield _with(node, **{bound: ast.BinOp(value, ast.Add(), ast.Constant(1))})
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) and isinstance(node.ctx, ast.Load):
