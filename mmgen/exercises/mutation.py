@@ -1,7 +1,8 @@
 """How much a checker sees: every mutant of a reference is put before the exercise's own checker, and must not pass.
 
-Mutants that mean the same as the reference are listed by hand, each with its reason, in `data/mutants.yaml`. The score of a topic is
-killed / (mutants - equivalent). Each exercise is run in a process of its own, with limits on processor time and memory.
+Mutants that do the same as the reference, or fulfil the task as well, are listed by hand in `data/mutants.yaml`, each with its
+reason; to the exercise both are equivalent. The score of a topic is killed / (mutants - equivalent). Each exercise is run in a process
+of its own, with limits on processor time and memory.
 """
 import collections
 import contextlib
@@ -180,7 +181,8 @@ def wrongly_listed(verdicts):
 
 def table(verdicts):
     "A Markdown table with one line per topic: how the mutants ended, and the score."
-    head = ("topic", "exercises", "mutants", "killed", "by a refusal", "by an error", "over the limit", "equivalent", "survive", "score")
+    head = ("topic", "exercises", "mutants", "do the same", "also right", "killed", "by a refusal", "by an error", "over the limit",
+            "survive", "score")
     topics = list(dict.fromkeys(v.mutant.exercise.split(".")[0] for v in verdicts))
     rows = [head, ("---",) * len(head)]
     for topic in [*topics, "all"]:
@@ -189,8 +191,9 @@ def table(verdicts):
         ends = collections.Counter(v.outcome for v in real)
         exercises = len({v.mutant.exercise for v in part})
         refused, errors, late = ends["wrong"] + ends["not attempted"], ends["error"], ends[LATE] + ends[DIED]
-        rows.append((topic, exercises, len(part), refused + errors + late, refused, errors, late, len(part) - len(real), ends[PASSED],
-                     f"{100 * score(part):.1f} %"))
+        also = sum(v.equivalent.startswith("Also right") for v in part)
+        rows.append((topic, exercises, len(part), len(part) - len(real) - also, also, refused + errors + late, refused, errors, late,
+                     ends[PASSED], f"{100 * score(part):.1f} %"))
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
 
@@ -211,8 +214,9 @@ def record(verdicts, file):
     import torch
     text = f"""# Mutants of the reference solutions, put before the exercises' checkers
 
-Written by `mmgen mutants --record`; `mmgen/exercises/mutants.py` says what each operator changes, `data/mutants.yaml` which mutants mean
-the same as the reference, and why. Score = killed / (mutants - equivalent). Python {platform.python_version()}, torch {torch.__version__}.
+Written by `mmgen mutants --record`; `mmgen/exercises/mutants.py` says what each operator changes, `data/mutants.yaml` which mutants
+do the same as the reference or fulfil the task as well, and why. Score = killed / (the rest). Python {platform.python_version()}, torch
+{torch.__version__}.
 
 {table(verdicts)}
 """

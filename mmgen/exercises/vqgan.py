@@ -353,7 +353,8 @@ def turn(x, model, critic, lr):  # -> (float, float)
     def check(t, turn):
         torch.manual_seed(7)
         model, critic = _Small(), nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(.2), nn.Linear(4, 2))
-        with torch.no_grad(): critic[2].weight *= 6                          # logits beyond 1 on both sides, where the hinge is flat
+        with torch.no_grad():                               # some real logits beyond 1 and made ones below -1: there the hinge is flat
+            critic[2].weight *= 6; critic[2].bias -= torch.tensor([1.62, 0.])
         for p in (*model.parameters(), *critic.parameters()): p.grad = torch.full_like(p, .5)   # left by somebody earlier
         twin, judge, x, lr = copy.deepcopy(model), copy.deepcopy(critic), t.randn(8, 6), .1
         got = t.call(turn, x, model, critic, lr)
