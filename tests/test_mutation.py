@@ -61,7 +61,7 @@ def test_every_operator_is_shown_above():
 
 
 @pytest.mark.parametrize("source", [
-    "a = b", "self.a = b", "def f(x): return x", "for i in a: d = i", '"a docstring"', "super().__init__()", "return F.mse_loss(a, b)"])
+    "d = b", "self.a = b", "def f(x): return x", "for i in a: d = i", '"a docstring"', "super().__init__()", "return F.mse_loss(a, b)"])
 def test_what_cannot_work_or_differ_is_not_made(source):
     made = [c for _, c, _ in changes(f"def __init__(self, a, b):\n    {source}")]
     assert not [c for c in made if c.split(":")[0] in ("removed", "swap", "number")], made
@@ -116,7 +116,7 @@ def by_hand(body, exercise=Scale): return Mutant(exercise.id, "reference", "", b
 def test_a_strong_checker_kills_and_a_weak_one_does_not():
     strong, weak = (mutation.survey([ex], reasons={}) for ex in (Scale, Weak))
     alive = [v.mutant.change for v in strong if not v.killed]
-    assert alive and all("while" in c or "break" in c for c in alive), alive        # the loop that never runs: equivalent
+    assert alive and all("x is None" in c or "break" in c for c in alive), alive       # of the loop that never runs: equivalent
     reasons = {v.mutant.key: "x is never None" for v in strong if not v.killed}
     assert mutation.score(mutation.survey([Scale], reasons=reasons)) == 1
     assert mutation.score(weak) < .7 and "arithmetic: x.mean(1) * 2 -> x.mean(1) / 2" in [v.mutant.change for v in weak if not v.killed]
@@ -132,7 +132,7 @@ def test_no_mutant_brings_the_run_down():
 
 
 def test_what_sleeps_for_ever_is_given_up():
-    found = mutation.judge(Scale, [by_hand("import time; time.sleep(1e4)"), by_hand("return x")], wait=20)
+    found = mutation.judge(Scale, [by_hand("import time; time.sleep(1e4)"), by_hand("return x")], wait=10)
     assert [v.outcome for v in found] == [LATE, "wrong"]
 
 
@@ -205,7 +205,7 @@ def test_all_mutants_are_killed_in_every_topic():
         assert mutation.score(part) >= mutation.TARGET, alive
 
 
-WITHOUT_A_CELL = {"quantizer.pairs", "diffusion.whole_times"}      # in no notebook yet
+WITHOUT_A_CELL = {"quantizer.pairs", "quantizer.trainable", "diffusion.whole_times"}      # in no notebook yet
 NOTEBOOKS = {p.stem[3:]: p for p in sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))}
 
 

@@ -9,13 +9,14 @@ import contextlib
 import multiprocessing
 import os
 import random
-import signal
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .engine import PASSED, Result, TimeUp, grade
+from .engine import PASSED, Result, grade
 from .mutants import Mutant, build, mutants, unchanged
 
 TARGET = .97                      # share of the mutants of a topic that its checkers must kill
@@ -49,33 +50,32 @@ def _limit_memory(extra):
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra,) * 2)
 
 
-def _too_long(*_): raise TimeUp
-
-
 def _judge(exercise, mutant):
-    "The engine's result; the exercise's limit counts processor time here, so that a busy machine kills nothing."
-    timed, limit = hasattr(signal, "setitimer"), exercise.seconds
+    "The engine's result, without its limit in seconds of the clock: a busy machine must not kill a mutant."
     try: solution = build(exercise, mutant)
     except Exception as e: return Result("error", f"{type(e).__name__}: {e}")
-    if timed: exercise.seconds = 1e6; signal.signal(signal.SIGPROF, _too_long); signal.setitimer(signal.ITIMER_PROF, limit)
+    limit, exercise.seconds = exercise.seconds, 1e6
     try: return grade(exercise, solution)
-    except TimeUp: return Result(LATE)
-    finally:
-        exercise.seconds = limit
-        if timed: signal.setitimer(signal.ITIMER_PROF, 0)
+    finally: exercise.seconds = limit
 
 
-def _worker(pipe, exercise, todo, memory):
+def _worker(pipe, exercise, todo, memory, folder):
     "In the process of one exercise: judge the mutants `todo`, a list of (number, mutant), and send (number, outcome, message)."
     import torch
-    torch.set_num_threads(1); _limit_memory(memory)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        for number, mutant in todo:
-            result = _judge(exercise, mutant)
-            pipe.send((number, result.outcome, result.message))
-            if result.outcome == LATE: break          # its thread may still be running: the next ones get a fresh process
-        os.chdir("/")
+    torch.set_num_threads(1); _limit_memory(memory); os.chdir(folder)
+    lock, now, limit = threading.Lock(), {}, exercise.seconds
+
+    def watch():
+        while True:
+            time.sleep(.05)
+            with lock:
+                if now and time.process_time() > now["end"]:
+                    pipe.send((now["number"], LATE, f"over {limit:g} s of processor time")); os._exit(0)
+    threading.Thread(target=watch, daemon=True).start()
+    for number, mutant in todo:
+        with lock: now.update(number=number, end=time.process_time() + limit)
+        result = _judge(exercise, mutant)
+        with lock: now.clear(); pipe.send((number, result.outcome, result.message))
     pipe.close(); os._exit(0)
 
 
@@ -90,17 +90,17 @@ def _context():
 
 def _ask(exercise, todo, memory, wait):
     "Answers of one process about the first mutants of `todo`, until it has judged all, or dies, or says nothing for `wait` seconds."
-    ours, theirs = multiprocessing.Pipe(False)
-    process = _context().Process(target=_worker, args=(theirs, exercise, todo, memory), daemon=True)
-    process.start(); theirs.close()
     out = []
-    try:
-        while len(out) < len(todo):
-            if not ours.poll(wait): out.append((todo[len(out)][0], LATE, f"nothing heard for {wait:g} s")); break
-            out.append(ours.recv())
-            if out[-1][1] == LATE: break
-    except (EOFError, OSError): out.append((todo[len(out)][0], DIED, "its process ended"))
-    finally: process.kill(); process.join(); ours.close()
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = multiprocessing.Pipe(False)
+        process = _context().Process(target=_worker, args=(theirs, exercise, todo, memory, folder), daemon=True)
+        process.start(); theirs.close()
+        try:
+            while len(out) < len(todo) and (not out or out[-1][1] != LATE):
+                if ours.poll(wait): out.append(ours.recv())
+                else: out.append((todo[len(out)][0], LATE, f"nothing heard for {wait:g} s"))
+        except (EOFError, OSError): out.append((todo[len(out)][0], DIED, "its process ended"))
+        finally: process.kill(); process.join(); ours.close()
     return out
 
 
