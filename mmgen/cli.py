@@ -61,6 +61,14 @@ def parser() -> argparse.ArgumentParser:
     add("--report", metavar="REPORT.HTML", help="write a completion report")
     add("--verify", metavar="REPORT.HTML", help="recompute a completion report from the export named by --from")
     add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
+    add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "None of them may pass.")
+    add("names", nargs="*", metavar="TOPIC or ID", help="quantizer or quantizer.nearest; all if none is named")
+    add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the sample (default 0)")
+    add("--survivors", action="store_true", help="show each mutant that passes")
+    add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
+    add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
+    add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
@@ -100,6 +108,16 @@ def check(args):
     "Run the gates."
     from .course import gates
     return gates.main(args.notebooks, args.list)
+
+
+def mutants(args):
+    "Run the mutants."
+    from .course.repo import CourseError
+    from .exercises import mutation
+    if args.record and (args.names or args.sample is not None or args.every):
+        raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
+    try: return mutation.main(args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record)
+    except (KeyError, mutation.MutationError) as e: raise CourseError(e.args[0]) from e
 
 
 def links(args):

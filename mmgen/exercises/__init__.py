@@ -6,7 +6,7 @@ import pkgutil
 from . import progress
 
 __all__ = ["check", "hint", "solution", "reset", "status", "exercise", "all_exercises"]
-_HELPERS = ("engine", "progress")
+_HELPERS = ("engine", "mutants", "mutation", "progress")
 _MARK = {"passed": "✓", "wrong": "✗", "not attempted": "·", "error": "!"}
 
 

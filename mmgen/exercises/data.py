@@ -529,7 +529,7 @@ def load(path, fetch, download=False):
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder) / "here.bin"; here.write_bytes(b"kept")
             for download in (False, True):
-                try: got = load(here, fetch, download)
+                try: got = load(str(here) if download else here, fetch, download)
                 except Exception as e: got = f"{type(e).__name__}: {e}"
                 t.true("a file that is there is read without the network", got == b"kept" and not calls and here.read_bytes() == b"kept",
                        f"{got}, {len(calls)} fetches", "b'kept' and no fetch", given=f"the file exists, download={download}",

@@ -52,6 +52,68 @@ def noising_step(x, eps, beta):
         return (1 - beta) ** 0.5 * x + beta ** 0.5 * torch.randn_like(eps)
 
 
+class WholeTimes(Exercise):
+    "A schedule that whole numbers break"
+    id, kind = "diffusion.whole_times", "bug"
+    difficulty, importance, minutes = 2, 3, 6
+    covers = ("S2-B4.1", "S2-B4.2", "S2-B4.3")
+    bug = "must be Tensor"
+    task = ("At step t the share of noise is beta = 1 - 2 ** (-t). `noised(x, t, eps)` should return sqrt(1 - beta) x + sqrt(beta) eps for "
+            "`x` `(b, d)`, where `t` is one Python number for all rows, or a tensor `(b,)`, int64 or float, of one step for each row. It "
+            "stops for a Python number, and for int64 steps it returns something. Repair it.")
+    starter = """
+def noised(x, t, eps):
+    beta = 1 - 2 ** (-t)
+    return torch.sqrt(1 - beta) * x + torch.sqrt(beta) * eps
+"""
+    hints = ("What is 2 ** -torch.tensor(5)? And which axis of x does a tensor (b,) meet?",
+             "Powers of whole numbers are whole numbers. Make t a float tensor with an axis for the columns first.",
+             "t = torch.as_tensor(t, dtype=x.dtype).view(-1, 1)")
+
+    def reference(x, t, eps):
+        t = torch.as_tensor(t, dtype=x.dtype).view(-1, 1)
+        return (2 ** -t).sqrt() * x + (1 - 2 ** -t).sqrt() * eps
+
+    def another(x, t, eps):
+        steps = t.tolist() if isinstance(t, torch.Tensor) else [t] * len(x)
+        return torch.stack([2. ** (-s / 2) * row + math.sqrt(1 - 2. ** -s) * e for s, row, e in zip(steps, x, eps)])
+
+    def check(t, noised):
+        x, eps = t.randn(4, 3) + 2, t.randn(4, 3)
+        def want(x, steps, eps):
+            keep = [math.exp(-s * math.log(2)) for s in steps]
+            return torch.tensor([[math.sqrt(k) * a + math.sqrt(1 - k) * b for a, b in zip(p, q)]
+                                 for k, p, q in zip(keep, x.tolist(), eps.tolist())])
+        t.equal("one Python number", t.call(noised, x, 3, eps), want(x, [3] * 4, eps), given="t = 3",
+                because="beta 7/8; torch.sqrt takes tensors only, and both shares stand under a root")
+        floats = [0., .5, 2., 5.]
+        t.equal("float steps, one for each row", t.call(noised, x, torch.tensor(floats), eps), want(x, floats, eps),
+                given="t = 0, 0.5, 2, 5 for 4 rows of 3", because="(b,) meets the last axis of x: give it an axis for the columns")
+        t.equal("int64 steps, one for each row", t.call(noised, x, torch.tensor([0, 1, 2, 5]), eps), want(x, [0, 1, 2, 5], eps),
+                given="t = 0, 1, 2, 5 as int64", because="2 ** (-t) of whole numbers is a whole number, 0: all data gone at once")
+        x, eps = t.randn(3, 3), t.randn(3, 3)
+        t.equal("as many rows as columns", t.call(noised, x, torch.tensor([1., 2., 3.]), eps), want(x, [1, 2, 3], eps),
+                given="3 rows of 3 numbers", because="steps along the columns run without complaint here")
+
+    @wrong("must be Tensor")
+    def as_it_was(x, t, eps): b = 1 - 2 ** (-t); return torch.sqrt(1 - b) * x + torch.sqrt(b) * eps
+    @wrong("int64 steps")
+    def still_whole(x, t, eps):
+        b = 1 - 2 ** -torch.as_tensor(t).view(-1, 1) if isinstance(t, torch.Tensor) else torch.tensor(1 - 2. ** -t)
+        return (1 - b).sqrt() * x + b.sqrt() * eps
+    @wrong("float steps")
+    def cut_to_whole(x, t, eps): b = 1 - .5 ** torch.as_tensor(t).long().view(-1, 1); return (1 - b).sqrt() * x + b.sqrt() * eps
+    @wrong("as many rows as columns")
+    def along_the_columns(x, t, eps):
+        t = torch.as_tensor(t, dtype=x.dtype)
+        t = t[:, None] if t.ndim and x.shape[0] != x.shape[1] else t
+        return (2 ** -t).sqrt() * x + (1 - 2 ** -t).sqrt() * eps
+    @wrong("one Python number")
+    def no_root(x, t, eps): b = 1 - 2 ** -torch.as_tensor(t, dtype=x.dtype).view(-1, 1); return (1 - b) * x + b * eps
+    @wrong("one Python number")
+    def exchanged(x, t, eps): b = 2 ** -torch.as_tensor(t, dtype=x.dtype).view(-1, 1); return (1 - b).sqrt() * x + b.sqrt() * eps
+
+
 class Table(Exercise):
     "From betas to what is left"
     id = "diffusion.table"
@@ -87,6 +149,9 @@ def table(betas):
         t.equal("the published schedule ends at", bar[-1].item(), exact, atol=1e-12, rtol=1e-9, given="1000 betas from 1e-4 to 0.02",
                 because="computed in float32 and then widened the digits are gone")
         t.equal("one step only", t.call(table, [.25])[1], torch.ones(1))
+        for given, betas in (("a list", [.1, .5]), ("a float32 tensor", torch.tensor([.1, .5]))):
+            t.true("float64, whatever betas are", all(v.dtype == torch.float64 for v in t.call(table, betas)), "another dtype",
+                   torch.float64, given, because="torch.as_tensor of a list gives float32, and an operation keeps the dtype it meets")
 
     @wrong("what is left after 1, 2 and 3 steps")
     def sums(betas):

@@ -731,6 +731,8 @@ class StepNet(nn.Module):
         linears = [m for name, m in few.named_modules() if isinstance(m, nn.Linear) and "." not in name]
         t.true("one block and one linear map", len(blocks) == 1 and len(linears) == 1, f"{len(blocks)} blocks, {len(linears)} maps",
                "one of each")
+        t.true("the block has one head", blocks[0].self_attn.num_heads == 1, blocks[0].self_attn.num_heads, 1)
+        t.equal("nothing is dropped in training", t.call(few.train(), x, s, features), got, because="the fourth argument is the dropout")
         t.equal("block(x + time(features(t)))", got,
                 torch.stack([blocks[0](x[i:i + 1] + linears[0](features(s[i:i + 1], 4)))[0] for i in range(3)]),
                 because="the time is added to every token before the block")

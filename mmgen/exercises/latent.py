@@ -437,17 +437,17 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
         x_t, known, noise = t.randn(b, c, h, w), 3 + t.randn(b, c, h, w), t.randn(b, c, h, w)
         mask, told = t.rand(b, 1, h, w) < .5, []
         def denoise(x, time): told.append(time.detach().clone()); return .7 * x + time.view(-1, 1, 1, 1)
-        got = t.call(paint_over, denoise, x_t, .8, .5, known, mask, noise)
+        got = t.call(paint_over, denoise, x_t, .8, .3, known, mask, noise)
         t.shape("the shape stays", got, (b, c, h, w))
-        t.equal("the denoiser is asked at time t, one for each image", told, [torch.full((b,), .8)], given="t = .8, s = .5")
+        t.equal("the denoiser is asked at time t, one for each image", told, [torch.full((b,), .8)], given="t = .8, s = .3")
         for i in (0, 1):
             for j in range(c):
                 inside = mask[i, 0]
-                want = torch.tensor([.5 * k + .5 * n for k, n in zip(known[i, j][inside].tolist(), noise[i, j][inside].tolist())])
-                t.equal("the known part has the level of the rest", got[i, j][inside], want, given="t = .8, s = .5",
+                want = torch.tensor([.7 * k + .3 * n for k, n in zip(known[i, j][inside].tolist(), noise[i, j][inside].tolist())])
+                t.equal("the known part has the level of the rest", got[i, j][inside], want, given="t = .8, s = .3",
                         because="(1 - s) known + s noise: neither clean, nor at level t, nor moved by the step, which goes first")
-                want = [.5 * (.7 * x + .8) + .5 * (x - .2 * (.7 * x + .8)) / .8 for x in x_t[i, j][~inside].tolist()]
-                t.equal("outside the step is as usual", got[i, j][~inside], torch.tensor(want), atol=1e-4, given="t = .8, s = .5")
+                want = [.7 * (.7 * x + .8) + .3 * (x - .2 * (.7 * x + .8)) / .8 for x in x_t[i, j][~inside].tolist()]
+                t.equal("outside the step is as usual", got[i, j][~inside], torch.tensor(want), atol=1e-4, given="t = .8, s = .3")
         got = t.call(paint_over, denoise, x_t, .1, 0., known, mask, noise)
         m = mask.expand_as(known)
         t.true("at the end the known part is known to the last bit", torch.equal(got[m], known[m]), (got[m] - known[m]).abs().max(), "0")
@@ -592,6 +592,12 @@ def blend(a, b, w):
         t.equal("the angle grows evenly", t.call(blend, a, b, w), torch.tensor(want).view(a.shape), atol=1e-3, given="w = .3",
                 because="a straight line stretched to the right length covers the arc at an uneven pace")
         t.equal("a noise blended with itself stays", t.call(blend, a, a, .4), a, atol=1e-3, because="sin 0 / sin 0 is nan")
+        many = t.randn(64, 2, 4, 4)
+        t.equal("so does every one of many", t.call(blend, many, many, .4), many, atol=1e-3, given="64 pairs of equal noises",
+                because="a cosine may come out as 1.0000001, and its acos is nan")
+        near = many + 5e-4 * many.flip(0)
+        t.equal("two that are nearly equal: w counts from a", t.call(blend, many, near, .2), many + 1e-4 * many.flip(0), 2e-5, 1e-5,
+                given="b = a + 0.0005 of another noise, w = .2")
 
     @wrong("the angle grows evenly")
     def stretched(a, b, w):
@@ -749,11 +755,20 @@ def covered(points, others, k):
                "take column k, of the first 60")
         t.near("recall is the share of real within reach of fakes", got["recall"], covered(real, fake[:60]), 1e-6,
                given="60 real, 90 fake, k = 3", because="more fakes have smaller balls and more of them: cut both sets to one size")
+        usual = t.call(report, said, labels, real, fake)
+        t.true("k is 3 unless given", all(abs(float(usual[n]) - got[n]) < 1e-6 for n in names), usual, got)
         few = t.call(report, said[:20], labels[:20], real, fake[:20], 1)
         radius = [min(far(p, q) for j, q in enumerate(real[:20]) if j != i) for i, p in enumerate(real[:20])]
         want = sum(any(far(p, q) <= r for q, r in zip(real[:20], radius)) for p in fake[:20]) / 20
         t.near("sizes are made equal the other way round too", float(few["precision"]), want, 1e-6,
                given="60 real, 20 fake, k = 1", because="real is cut to 20 here, and k is an argument")
+        radius = [min(far(p, q) for j, q in enumerate(fake[:20]) if j != i) for i, p in enumerate(fake[:20])]
+        want = sum(any(far(p, q) <= r for q, r in zip(fake[:20], radius)) for p in real[:20]) / 20
+        t.near("recall is over as many real as fake", float(few["recall"]), want, 1e-6, given="60 real, 20 fake, k = 1")
+        real, fake = torch.tensor([[0.], [1.], [5.]]), torch.tensor([[2.], [9.], [20.]])   # reach of real: 1, 1, 4
+        edge = t.call(report, said[:3], labels[:3], real, fake, 1)
+        t.near("within the radius means at most the radius", float(edge["precision"]), 2 / 3, 1e-6, given="real 0 1 5, fake 2 9 20, k = 1",
+               because="9 is exactly 4 from 5, whose nearest other point is 4 away")
 
     @wrong("recognised is the share")
     def all_fakes(said, labels, real, fake, k=3):

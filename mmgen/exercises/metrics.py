@@ -55,7 +55,7 @@ def frechet(mean1, cov1, mean2, cov2):
         trace = math.sqrt((m.trace() + 2 * torch.linalg.det(m).sqrt()).item())             # exact for 2 x 2 (Cayley and Hamilton)
         shift = torch.tensor([.3, -.5], dtype=f64)
         want = .34 + (a.trace() + b.trace()).item() - 2 * trace
-        t.near("the root is a matrix root of the product", t.call(frechet, shift, a, 0 * shift, b), want, 1e-6,
+        t.near("the root is a matrix root of the product", t.call(frechet, 3 * shift, a, 2 * shift, b), want, 1e-6,
                given="two covariances 2 x 2 that do not commute",
                because="roots of single entries, or a product of two roots, are something else")
         t.near("order makes no difference", t.call(frechet, 0 * shift, b, shift, a), want, 1e-6)
@@ -328,6 +328,8 @@ def precision_recall(real, fake, k):
         real, fake = col(-.4, 1., 3., 7., 15.), col(.2, .5, .9, 40.)
         # k = 2: reach of real 3.4 2 3.4 6 12, so 40 is out of reach; of fake .7 .4 .7 39.5, so -.4 is .6 from .2 and inside
         got = t.call(precision_recall, real, fake, 2)
+        t.near("at most: the edge belongs to the reach", t.call(precision_recall, col(0., 1., 5.), col(2., 9., 20.), 1)[0], 2 / 3, 1e-9,
+               given="real 0 1 5, fake 2 9 20, k = 1", because="9 is exactly 4 from 5, whose nearest other member is 4 away")
         t.near("precision, k = 2", got[0], .75, 1e-9, given="real -.4 1 3 7 15, fake .2 .5 .9 40, k = 2")
         t.near("recall, k = 2", got[1], 1., 1e-9, given="real -.4 1 3 7 15, fake .2 .5 .9 40, k = 2",
                because="one outlier at 40 reaches everything from .5 up: that is how recall is fooled; and k counts neighbours, here two")
@@ -641,6 +643,7 @@ def interval(hits, n, z=1.96):
             t.near("the lower end", got[0], edge(hits, n, z, 0., hits / n), 1e-6, given,
                    because="the spread is that of p, not of the observed share; and one z on each side")
             t.near("the upper end", got[1], edge(hits, n, z, hits / n, 1.), 1e-6, given)
+        t.equal("z is 1.96 unless given", tuple(t.call(interval, 30, 50)), tuple(t.call(interval, 30, 50, 1.96)), given="30 hits of 50")
         low, high = t.call(interval, 0, 20, 1.96)
         t.near("no hits: the interval begins at 0", low, 0., 1e-6, given="0 hits of 20")
         t.near("no hits: it is not empty", high, 1.96**2 / (20 + 1.96**2), 1e-6, given="0 hits of 20",

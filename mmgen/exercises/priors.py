@@ -120,6 +120,10 @@ def next_token(logits, u, temperature=1.0):
         never = torch.tensor([[-math.inf, 0., -math.inf]])
         t.equal("what has probability 0 is never drawn", t.call(next_token, never, torch.tensor([0.]), 1.), torch.tensor([1]),
                 given="logits -inf, 0, -inf and u = 0", because="the running sum must exceed u, not reach it: right=True")
+        t.equal("the temperature is 1 unless given", t.call(next_token, logits, u), oracle(logits, u, 1.), given="40 rows")
+        last = t.call(next_token, t.randn(500, 7), torch.full((500,), 1 - 2. ** -53, dtype=torch.float64), 1.)
+        t.true("every index is one of the row's", last.max() < 7, last.max(), "at most 6", given="500 rows of 7, u = 1 - 2**-53",
+               because="a running sum may end a little below 1: the last index is the answer then")
 
     @wrong("the temperature divides the logits")
     def multiplied(logits, u, temperature=1.0):
@@ -187,6 +191,8 @@ def top_p(logits, p):
         t.equal("one token always stays", got[1], torch.tensor([-inf, -inf, -inf, math.log(.8)]),
                 given="one token of probability .8 and p = .7", because="the first alone exceeds p: without it nothing could be drawn")
         t.equal("p = 1 keeps everything", t.call(top_p, logits, 1.), logits)
+        t.equal("reaching p is enough", t.call(top_p, torch.zeros(1, 4), .5).isfinite().sum().item(), 2,
+                given="four tokens of probability 1/4 and p = .5", because="two of them reach .5 together: a third is one too many")
         x = t.randn(6, 9)
         t.equal("every row by itself", t.call(top_p, x, .6), TopP.another(x, .6), given="6 rows of 9 random logits, p = .6")
 
@@ -403,7 +409,7 @@ def accept(codes, logits, candidates, count):
     def check(t, accept):
         b, n, k = 3, 8, 5
         codes = torch.full((b, n), -1)
-        codes[0, :2], codes[1, 3:5], codes[2, [0, 7]] = 4, 2, 3
+        codes[0, :2], codes[1, 3:5], codes[2, [0, 7]] = 0, 2, 3
         logits, candidates = 2 * t.randn(b, n, k) + 3 * t.randn(b, n, 1), t.randint(0, k, (b, n))
         logits[0, 0, candidates[0, 0]] += 50.; logits[1, 3, candidates[1, 3]] += 50.         # sure of themselves, and decided already
         decided, got = codes >= 0, t.call(accept, codes, logits, candidates, 3)
@@ -416,6 +422,10 @@ def accept(codes, logits, candidates, count):
         t.equal("accepted places hold their candidate", got[fresh], candidates[fresh])
         t.equal("the most confident are accepted", got, Remask.another(codes, logits, candidates, 3),
                 because="confidence is the log-probability of the candidate, so logits must be normed first")
+        wild = 200 * t.randn(b, n, k)
+        least = wild.argmin(-1)
+        t.equal("unlikely candidates are told apart too", t.call(accept, codes, wild, least, 3), Remask.another(codes, wild, least, 3),
+                given="candidates of probability e-100 and less", because="as probabilities they are all 0 in float32; as logarithms not")
 
     @wrong("decided places keep their code")
     def overwritten(codes, logits, candidates, count):

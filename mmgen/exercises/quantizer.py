@@ -66,6 +66,61 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
     def farthest(z, codebook): return torch.cdist(z, codebook).argmax(1)
 
 
+class Pairs(Exercise):
+    "Every vector with every code"
+    id, kind = "quantizer.pairs", "bug"
+    difficulty, importance, minutes = 2, 4, 5
+    covers = ("S4-B4.2", "S4-B4.3", "S2-B3.1", "S2-B3.3", "S2-B3")
+    bug = "must match the size"
+    task = ("`code_indices(z, codebook)` shall return, for `z` `(..., d)` with any axes before the last and `codebook` `(k, d)`, the index "
+            "`(...)` of the code nearest to each vector. One fault hides another, and where there are as many vectors as codes nothing "
+            "complains. Repair it.")
+    starter = """
+def code_indices(z, codebook):  # (..., d), (k, d) -> (...)
+    distances = (z - codebook).square().sum(-1)
+    return distances.min(dim=1).indices
+"""
+    hints = ("Write the shape of `z - codebook` beside the line. How many distances should there be?",
+             "Each vector needs k distances: an axis of length 1 before the last of z meets the k codes.",
+             "(z[..., None, :] - codebook).square().sum(-1).argmin(-1)")
+
+    def reference(z, codebook): return (z[..., None, :] - codebook).square().sum(-1).argmin(-1)
+    def another(z, codebook): return torch.cdist(z.reshape(-1, z.shape[-1]), codebook).argmin(1).view(z.shape[:-1])
+    def another2(z, codebook): return (codebook.square().sum(1) - 2 * z @ codebook.T).min(-1).indices
+
+    def check(t, code_indices):
+        z, codebook = t.randn(2, 5, 3) + .5, t.randn(7, 3) * 2
+        got, nearest = t.call(code_indices, z, codebook), brute(z.flatten(0, 1), codebook).view(2, 5)
+        t.shape("one index per vector", got, (2, 5), given="z (2, 5, 3), 7 codes",
+                because="a min over the vectors' axis gives one vector per code; flattened axes must come back")
+        t.equal("each index names the nearest code", got, nearest, given="z (2, 5, 3), 7 codes of different length",
+                because="k distances for every vector, and the smallest of them; each vector by itself")
+        z, codebook = t.randn(6, 3), t.randn(6, 3)
+        t.equal("as many vectors as codes", t.call(code_indices, z, codebook), brute(z, codebook), given="z (6, 3), 6 codes",
+                because="z - codebook then pairs row i with code i and nothing complains")
+        t.equal("one vector alone", t.call(code_indices, z[4], codebook), brute(z, codebook)[4], given="z (3,), 6 codes",
+                because="no axis before the last, so the index has none")
+
+    @wrong("must match the size")
+    def row_against_code(z, codebook): return (z - codebook).square().sum(-1).argmin(-1)
+    @wrong("one index per vector")
+    def over_the_vectors(z, codebook): return (z[..., None, :] - codebook).square().sum(-1).flatten(0, -2).min(0).indices
+    @wrong("one index per vector")
+    def one_for_all(z, codebook): return (z[..., None, :] - codebook).square().sum(-1).flatten(0, -2).sum(0).argmin()
+    @wrong("one index per vector")
+    def left_flat(z, codebook): return torch.cdist(z.reshape(-1, z.shape[-1]), codebook).argmin(1)
+    @wrong("each index names the nearest code")
+    def largest_product(z, codebook): return (z @ codebook.T).argmax(-1)
+    @wrong("each index names the nearest code")
+    def mixed_over_the_batch(z, codebook): return (z @ codebook.T).sum(0, keepdim=True).argmax(-1).expand(z.shape[:-1])
+    @wrong("as many vectors as codes")
+    def pairs_where_it_can(z, codebook):
+        if z.shape == codebook.shape: return (z - codebook).square().argmin(-1)
+        return (z[..., None, :] - codebook).square().sum(-1).argmin(-1)
+    @wrong("one vector alone")
+    def always_a_batch(z, codebook): return torch.cdist(z, codebook).argmin(-1) if z.ndim > 1 else torch.cdist(z[None], codebook).argmin(-1)
+
+
 class Buildable(Exercise):
     "A quantizer that can be built"
     id, kind = "quantizer.buildable", "bug"
@@ -208,7 +263,7 @@ class Lookup(Exercise):
     "From weights to a code"
     id, kind = "quantizer.lookup", "bug"
     difficulty, importance, minutes = 1, 3, 4
-    covers = ("S3-B2.1", "S3-B2.2", "S3-B2.3", "S3-B3.3", "S3-IV-2", "S3-B2")
+    covers = ("S3-B4.6", "S3-B2.1", "S3-B2.2", "S3-B2.3", "S3-B3.3", "S3-IV-2", "S3-B2")
     bug = "must match the size"
     task = ("`weights` (n, k) scores every code for every row. Return the code (n, d) with the largest score of each row, from "
             "`codebook` (k, d): one code, no mixture.")
@@ -343,6 +398,7 @@ def vq_losses(z_e, e, beta=.25):  # (n, d), (n, d) -> two scalars
         t.equal("the codebook loss reaches the codes with weight 1", fill(grads[0][1]), expected,
                 because="a mean over all numbers of the square, not a sum and not a root")
         t.equal("values", torch.stack([l.detach() for l in got]), torch.tensor([square, .25 * square]))
+        t.near("beta is 0.25 unless given", float(t.call(vq_losses, z, e)[1].detach()), .25 * square, 1e-5)
 
     @wrong("the commitment loss reaches z_e")
     def beta_on_the_codebook(z_e, e, beta=.25): return beta * F.mse_loss(e, z_e.detach()), F.mse_loss(z_e, e.detach())
@@ -365,7 +421,7 @@ class Learns(Exercise):
     "All three parts learn"
     id, kind = "quantizer.learns", "bug"
     difficulty, importance, minutes = 3, 5, 8
-    covers = ("S0-B1.8", "S4-B3.3", "S4-B3.2", "S4-B4.7", "S4-B3")
+    covers = ("S2-B3.7", "S0-B1.8", "S4-B3.3", "S4-B3.2", "S4-B4.7", "S4-B3")
     bug = "the encoder receives a gradient"
     task = ("`total_loss(encoder, codebook, decoder, x)` is all that a training loop minimises. The log improves a little and "
             "stops: only the decoder learns. Add what is missing (beta 0.25), so that encoder, codebook and decoder all learn. `x` "
@@ -412,6 +468,11 @@ def total_loss(encoder, codebook, decoder, x):
         t.equal("the codes are pulled to their vectors and nowhere else", rows,
                 torch.autograd.grad((z_e.detach() - codebook[brute(z_e.detach(), table)]).square().mean(), codebook)[0],
                 because="the codebook loss is the only term that reaches the codes")
+        at = e.detach().requires_grad_()                       # to the encoder go the decoder's pull at the code, and the commitment
+        pull = torch.autograd.grad((decoder(at) - x).square().mean(), at)[0] + .25 * 2 * (z_e - e).detach() / e.numel()
+        loss = t.call(total_loss, encoder, codebook, decoder, x)
+        t.equal("the encoder is held by a quarter", torch.autograd.grad(loss, encoder.weight)[0], pull.T @ x, atol=1e-4,
+                because="the codebook loss must not reach z_e: detach it there, and weigh the commitment with 0.25")
 
     @wrong("the encoder receives a gradient")
     def lookup_only(encoder, codebook, decoder, x): return F.mse_loss(decoder(codebook[torch.cdist(encoder(x), codebook).argmin(1)]), x)
@@ -501,6 +562,14 @@ class CodeTable(nn.Module):
         t.equal("exactly the chosen codes moved", (q.codebook.detach() - before).abs().sum(1) > 0, used,
                 given="one step of SGD on 9 vectors",
                 because="each code learns from the vectors that chose it")
+        nearest = brute(z, before)
+        t.equal("indices of the nearest codes come second", indices, nearest, because="the order is codes, indices, loss")
+        t.equal("the nearest codes come first", z_q, before[nearest])
+        t.near("the loss is a mean of squares", float(loss.detach()), float((z - before[nearest]).square().mean()), 1e-5)
+        features = z.clone().requires_grad_()
+        t.call(q, features)[2].backward()
+        t.true("the loss leaves z alone", features.grad is None or not features.grad.any(), "a gradient at z", "none",
+               because="the codebook loss moves the codes to the vectors, not the vectors: detach z")
 
     @wrong("the codes differ at the start")
     class zeros(nn.Module):
@@ -755,12 +824,12 @@ def restart(codebook, counts, sums, fresh, floor):
         return sums / counts[:, None], counts, sums
 
     def check(t, restart):
-        counts = torch.tensor([5., .01, 2., .2]); codebook, fresh = t.randn(4, 3), t.randn(4, 3) + 4
+        counts = torch.tensor([5., .01, 2., .2, .5]); codebook, fresh = t.randn(5, 3), t.randn(5, 3) + 4
         got = t.call(restart, codebook, counts, codebook * counts[:, None], fresh, .5)
         t.true("three results", isinstance(got, tuple) and len(got) == 3, got=type(got).__name__, expected="(codebook, counts, sums)")
         book, n, m = got
-        dead = torch.tensor([1, 3]); alive = torch.tensor([0, 2])
-        t.equal("dead codes take their row", book[dead], fresh[dead], given="counts 5, 0.01, 2, 0.2; floor 0.5",
+        dead = torch.tensor([1, 3]); alive = torch.tensor([0, 2, 4])
+        t.equal("dead codes take their row", book[dead], fresh[dead], given="counts 5, 0.01, 2, 0.2, 0.5; floor 0.5",
                 because="codes 1 and 3 are below the floor")
         t.equal("living codes stay", book[alive], codebook[alive], because="only dead codes restart")
         t.equal("the codebook is sums / counts afterwards", m / n[:, None], book, atol=1e-4, given="the three results",
@@ -926,12 +995,13 @@ def residual(z, codebooks):
 
     def check(t, residual):
         z, books, g = t.randn(7, 3).requires_grad_(), [t.randn(4, 3), t.randn(5, 3) * .5, t.randn(6, 3) * .3], t.randn(7, 3)
+        for book in books: book.requires_grad_()
         got = t.call(residual, z, books)
         t.true("the sum and the losses", isinstance(got, tuple) and len(got) == 2 and len(got[1]) == 3,
                got=type(got).__name__, expected="(z_q, [loss, loss, loss])")
         z_q, losses = got
         left, total, values, grads = z.detach().clone(), torch.zeros(7, 3), [], []
-        for book in books:
+        for book in (b.detach() for b in books):
             e = book[brute(left, book)]; left = left - e; total = total + e
             values.append(float(left.square().mean())); grads.append(2 * left / 21)
         t.equal("the value is the sum of the codes", z_q, total, given="three codebooks",
@@ -945,6 +1015,9 @@ def residual(z, codebooks):
         grad = torch.autograd.grad(z_q, z, g, allow_unused=True)[0] if z_q.requires_grad else None
         t.equal("the decoder's gradient passes once", torch.zeros(7, 3) if grad is None else grad, g,
                 because="a sum of straight-through outputs passes it once per stage")
+        moved = torch.autograd.grad(sum(losses), books, allow_unused=True)
+        t.true("a commitment loss moves no code", all(m is None or not m.any() for m in moved), "a gradient at the codebooks", "none",
+               because="the codes are detached in it, in what is left for later stages too")
 
     @wrong("every stage's commitment loss reaches z: stage 2")
     def subtracts_the_copy(z, codebooks):

@@ -453,6 +453,7 @@ def train_both(body, head, probe, x, y, u, lr):  # -> (float, float)
         torch.manual_seed(3)
         start = [nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)), nn.Linear(3, 2), nn.Linear(3, 1)]
         body, head, probe = copy.deepcopy(start)
+        for w in nn.ModuleList([body, head, probe]).parameters(): w.grad = torch.full_like(w, .5)   # left by somebody earlier
         x, y, u, lr = t.randn(8, 4), t.randn(8, 2), t.randn(8, 1), .3
         got = t.call(train_both, body, head, probe, x, y, u, lr)
         b, h, p = copy.deepcopy(start)
@@ -462,7 +463,7 @@ def train_both(body, head, probe, x, y, u, lr):  # -> (float, float)
         moved = [w.detach() - lr * g for w, g in zip(owners, torch.autograd.grad(alone, owners))]
         t.equal("the body moves by the head's loss alone", list(body.parameters()), moved[:4], given="one step, lr 0.3",
                 because="the probe's loss may not reach the body, and the head's must: look at what is detached, and "
-                        "which losses are added")
+                        "which losses are added; the gradients left from earlier, 0.5 everywhere, are cleared")
         t.equal("the head moves by its own loss", list(head.parameters()), moved[4:], because="the head steps once, from the first loss")
         r = features @ p.weight.detach().T + p.bias.detach() - u  # closed form: a linear layer under a mean square
         expected = [p.weight.detach() - lr * 2 / 8 * r.T @ features, p.bias.detach() - lr * 2 / 8 * r.sum(0)]
@@ -550,6 +551,8 @@ def clip(grads, limit):  # list of tensors, float -> (list of tensors, float)
             t.true("the gradients given are left as they were", all(torch.equal(g, b) for g, b in zip(grads, before)),
                    got="a changed tensor in grads", expected="the same values",
                    because="return new tensors; mul_ writes into the caller's")
+            t.true("the tensors are new", not {g.data_ptr() for g in grads} & {g.data_ptr() for g in got[0]}, "one of the tensors given",
+                   "copies", because="who changes the clipped ones later must not change the caller's")
             return list(got[0]), got[1]
         a, b = torch.tensor([[3., 0.], [0., -4.]]), torch.tensor([12.])   # squares 9 + 16 + 144 = 169
         new, norm = ask([a, b], 6.5)

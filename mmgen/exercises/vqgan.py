@@ -353,6 +353,8 @@ def turn(x, model, critic, lr):  # -> (float, float)
     def check(t, turn):
         torch.manual_seed(7)
         model, critic = _Small(), nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(.2), nn.Linear(4, 2))
+        with torch.no_grad():                               # some real logits beyond 1 and made ones below -1: there the hinge is flat
+            critic[2].weight *= 6; critic[2].bias -= torch.tensor([1.62, 0.])
         for p in (*model.parameters(), *critic.parameters()): p.grad = torch.full_like(p, .5)   # left by somebody earlier
         twin, judge, x, lr = copy.deepcopy(model), copy.deepcopy(critic), t.randn(8, 6), .1
         got = t.call(turn, x, model, critic, lr)
@@ -437,7 +439,7 @@ class AdaptiveWeight(Exercise):
     "How hard may the critic push?"
     id = "vqgan.adaptive_weight"
     difficulty, importance, minutes = 3, 5, 8
-    covers = ("S1-Q5", "S4-F13", "S4-B6.6")
+    covers = ("W5", "S1-Q5", "S4-F13", "S4-B6.6")
     task = ("Return the weight of the adversarial loss: the norm of the gradient of `rec_loss` with respect to `last`, the weight of the "
             "decoder's last layer, divided by (the norm of that of `gan_loss` plus `eps`), at most `limit`. It is a plain number as far as "
             "gradients go, both losses can still be back-propagated afterwards, and `last.grad` is left alone.")
@@ -489,6 +491,7 @@ def adaptive_weight(rec_loss, gan_loss, last, eps=1e-4, limit=1e4):  # scalars, 
         t.near("eps is an argument", ask(scale=1 / g, pull=1 / r, eps=1.)[0], .5, 1e-4, given="norms 1 and 1, eps 1")
         t.near("a dead critic does not blow up the loss", ask(scale=0., limit=70.)[0], 70., 1e-4, given="gan_loss constant, limit 70",
                because="without a limit the weight is r / eps and the first live gradient is multiplied by it")
+        t.near("the limit is 10,000 unless given", ask(scale=0.)[0], 1e4, 1e-2, given="gan_loss constant")
 
     @wrong("norm of one gradient over norm of the other")
     def of_losses(rec_loss, gan_loss, last, eps=1e-4, limit=1e4): return (rec_loss / (gan_loss.abs() + eps)).clamp(max=limit).detach()
@@ -699,6 +702,7 @@ class Generator(nn.Module):
     def check(t, make):
         torch.manual_seed(4)
         net, z = t.call(make, 7, 16), t.randn(3, 7)
+        usual = lambda: t.call(t.call(make), t.randn(2, 100))
         t.shape("images of 32 x 32", t.call(net, z), (3, 1, 32, 32), given="d 7, width 16, z of shape (3, 7)",
                 because="4 doubled three times is 32 with kernel 4, stride 2, padding 1; without padding it is 46, and no view helps")
         net.eval()
@@ -720,6 +724,8 @@ class Generator(nn.Module):
         grads = torch.autograd.grad(net(z).square().sum(), list(net.parameters()), allow_unused=True)
         t.true("all layers are used", all(g is not None for g in grads), f"{sum(g is None for g in grads)} weights without gradient",
                "none")
+        t.shape("without arguments it takes vectors of 100", usual(), (2, 1, 32, 32), given="Generator() and z of shape (2, 100)",
+                because="d is 100 and width 32 unless told; no size may be written as a number that fits one width only")
 
     @wrong("images of 32 x 32")
     class no_padding(nn.Module):
@@ -1168,14 +1174,16 @@ class PerceptualLoss(nn.Module):
         torch.manual_seed(8)
         features = _Features()
         features.a[1].running_mean.normal_()
-        twin = copy.deepcopy(features).eval()
+        spare, twin = copy.deepcopy(features), copy.deepcopy(features).eval()
         x, made = t.randn(3, 1, 6, 6), t.randn(3, 1, 6, 6).requires_grad_()
         unit = lambda m: m / m.square().sum(1, keepdim=True).sqrt()
         want = sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(twin(made), twin(x)))
-        loss = t.call(make, features)
+        loss, born = t.call(make, features), t.call(make, spare)
         t.near("value in evaluation", t.call(loss.eval(), made, x), want.item(), 1e-4, given="two maps, 3 images",
                because="vectors along the channel axis to length 1; sum over channels, mean over batch and places; maps added")
         t.near("equal images have distance 0", t.call(loss, x, x), 0., 1e-5)
+        t.near("the same value as it is built", t.call(born, made, x), want.item(), 1e-4, given="neither train() nor eval() was called",
+               because="a module is born in training mode: put the features into evaluation mode yourself")
         nn.ModuleList([loss]).train()                       # what a training loop does with the model that holds the loss
         first, again = (t.call(loss, made, x) for _ in range(2))
         t.equal("the same value in training", [first.item(), again.item()], [want.item()] * 2, atol=1e-4, given="after parent.train()",

@@ -275,6 +275,7 @@ def vqvae_loss(x, x_hat, z_e, z_q, beta=0.25):
                 because="z_q is detached there; beta belongs to this term")
         _, _, d_e, d_q = grads(2.)
         t.equal("beta is an argument", d_e, 2. * 2 * (a - b) / n, given="beta 2")
+        t.equal("beta is 0.25 unless given", t.call(vqvae_loss, x, x_hat, a, b).item(), rec + 1.25 * gap)
 
     @wrong("the codes learn")
     def reconstruction_and_commitment(x, x_hat, z_e, z_q, beta=0.25): return F.mse_loss(x_hat, x) + beta * F.mse_loss(z_e, z_q.detach())
