@@ -37,6 +37,14 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the gates")
     add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
     add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
+    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
+    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
+    add("--minutes", type=int, default=30, choices=[15, 30, 60])
+    add("--lang", default="en", choices=["en", "zh"])
+    add("--seed", type=int, default=0, help="another seed, other questions")
+    add("--resume", action="store_true", help="go on with the interview that was interrupted")
+    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
@@ -87,6 +95,12 @@ def links(args):
     if args.merge: records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
     changed = links.link_all(root)
     print("\n".join(f"changed {name}" for name in changed) or "everything is in step with settings.ini")
+
+
+def interview(args):
+    "Hold a mock interview."
+    from .interview import talk
+    return talk.main(args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report)
 
 
 def doctor(args):

@@ -1,0 +1,254 @@
+"""The report of a mock interview: `summary(state)` computes it from the stored session, `report_html(state)` writes one page.
+
+The page is one file without scripts; it prints on A4, in black and white too. What the learner typed is escaped.
+"""
+import html
+import math
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .mock import BAD, GOOD, ROLES, as_item
+
+__all__ = ["summary", "report_html", "write_report", "study_link"]
+KINDS = ("oral", "choice", "numeric", "code")
+FONTS = ('system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", '
+         '"Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", sans-serif')
+WORDS = {"en": dict(
+    title="Mock interview", role="role", level="level", minutes="min", used="used", overall="Overall", topic="Topic", kind="Kind", share="Score",
+    asked="questions", time="Time", strengths="Strengths", gaps="Gaps", missed="not named", plan="Study plan", questions="Question by question",
+    given="Your answer", model="Model answer", named="named", none="(nothing was written)", unknown="“I do not know”", over="over time by {} s",
+    points="points of the interview that were lost here", oral="spoken", choice="choice", numeric="number", code="code",
+    opening="opening", planned="planned", easier="easier", depth="follow-up {}", own="own marks", no_gaps="None that cost a point.",
+    no_strengths="No topic reached {:.0%} yet.", skipped="Not reached for lack of time:", gain="lost", read="Read again", do="Redo the exercise",
+    weak="What a weak candidate says", refuted="Why that fails", sources="Sources", shown="Shown in", unfinished="This session is not finished.",
+    honest="Spoken answers and follow-ups carry the learner's own marks, given after the rubric was shown; numbers, choices and code were "
+           "judged by a program. The overall score is that of the planned questions, each weighted by its minutes; easier questions count for "
+           "their topic only, follow-ups for no score: they come only after a good answer. Running over costs the share of the time that "
+           "was too much, at most half of a score.",
+    deep="Follow-ups answered well", fonts="If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
+    overall_note="{} of {} planned questions answered"), "zh": dict(
+    title="模拟面试", role="岗位", level="级别", minutes="分钟", used="用时", overall="总分", topic="主题", kind="题型", share="得分",
+    asked="题数", time="时间", strengths="强项", gaps="缺口", missed="未提到", plan="复习计划", questions="逐题回顾",
+    given="你的回答", model="参考答案", named="已提到", none="（没有写下内容）", unknown="“不知道”", over="超时 {} 秒",
+    points="在此处丢掉的面试分数（百分点）", oral="口述", choice="选择", numeric="数值", code="代码",
+    opening="开场", planned="计划内", easier="降低难度", depth="追问 {}", own="自评", no_gaps="没有丢分。",
+    no_strengths="还没有主题达到 {:.0%}。", skipped="时间不够、没有问到：", gain="丢分", read="重读", do="重做练习",
+    weak="常见的弱回答", refuted="为什么站不住", sources="文献", shown="出处", unfinished="这次面试还没有结束。",
+    honest="口述题和追问的分数是看过评分要点之后自己打的；数值、选择和代码由程序判定。总分只计计划内的题，按各题分钟数加权；"
+           "降低难度的题只计入主题得分；追问不计分，因为答得好才会有追问。超时按超出的比例扣分，最多扣掉一半。",
+    deep="答得好的追问", fonts="If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
+    overall_note="计划内 {1} 题，答了 {0} 题")}
+CSS = """
+:root { color-scheme: light } * { box-sizing: border-box }
+body { font: 16px/1.5 FONTS; color: #111; background: #fff; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.6rem; margin: .2em 0 } h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 } h3 { font-size: 1rem; margin: 0 0 .3em }
+table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
+td.n { text-align: right; white-space: nowrap } .bar { display: inline-block; width: 6rem; height: .8em; border: 1px solid #111; vertical-align: middle }
+.bar i { display: block; height: 100%; background: #555 } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
+.q { border: 1px solid #777; padding: .7em; margin: .8em 0; break-inside: avoid } .q.deep { margin-left: 1.5em }
+.given { white-space: pre-wrap; border-left: 4px solid #111; padding-left: .6em; margin: .4em 0 } .print { display: none }
+pre { white-space: pre-wrap; background: #f2f2f2; padding: .5em; font-size: .85rem } summary { cursor: pointer; font-weight: 600 }
+a { color: #063f8c } li { margin: .15em 0 }
+@page { size: A4; margin: 16mm }
+@media print { body { font-size: 10.5pt; max-width: none; padding: 0 } details { display: none } .print { display: block } a { color: #111 }
+  .bar i { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
+""".replace("FONTS", FONTS)
+
+
+def mean(turns, score="score"):
+    "Mean score of turns, each weighted by its minutes; NaN without any."
+    total = sum(t["minutes"] for t in turns)
+    return sum(t["minutes"] * t[score] for t in turns) / total if total else math.nan
+
+
+def _group(turns, key):
+    names = list(dict.fromkeys(t["item"][key] for t in turns))
+    groups = {n: [t for t in turns if t["item"][key] == n] for n in names}
+    return {n: dict(score=mean(g), n=len(g), seconds=sum(t["seconds"] for t in g)) for n, g in groups.items()}
+
+
+def summary(state) -> dict:
+    "Everything the report says in numbers, from the stored session alone."
+    asked = [t for t in state["turns"] if t["why"] != "follow-up"]
+    planned = [t for t in asked if t["why"] != "easier"]
+    topics, total = _group(asked, "topic"), sum(t["minutes"] for t in planned)
+    lost = {}
+    for t in planned: lost[t["item"]["topic"]] = lost.get(t["item"]["topic"], 0.) + 100 * t["minutes"] * (1 - t["score"]) / total
+    deep = [t for t in state["turns"] if t["why"] == "follow-up"]
+    return dict(overall=mean(planned), answered=len(planned), of=len(state["plan"]), topics=topics, kinds=_group(asked, "kind"), lost=lost,
+                strengths=[n for n, g in topics.items() if g["score"] >= GOOD], gaps=_gaps(asked), deep=(sum(t["score"] >= GOOD for t in deep), len(deep)),
+                plan=_study_plan(state, asked, lost), used=state["used"] / 60)
+
+
+def _gaps(asked):
+    "What was missing, per question that lost something, worst first."
+    found = []
+    for t in sorted((t for t in asked if t["score"] < 1), key=lambda t: t["score"]):
+        item, missed = t["item"], []
+        if item["kind"] == "oral": missed = [p for i, p in enumerate(item["rubric"]) if i not in t["points"]]
+        said = t["message"] if item["kind"] != "oral" and t["given"] is not None else item["refuted"] if t["score"] < BAD else ""
+        found.append(dict(id=item["id"], topic=item["topic"], score=t["score"], missed=missed, said=said))
+    return found
+
+
+def _study_plan(state, asked, lost):
+    "Where to go in the course: topics by what they cost times how often the role asks them, within a topic the worst question first."
+    weight = lambda topic: lost.get(topic, 0.) * ROLES[state["role"]].get(topic, 1)
+    topics = sorted({t["item"]["topic"] for t in asked if t["score"] < 1}, key=lambda n: (-weight(n), n))
+    steps = []
+    for topic in topics:
+        worst = sorted((t for t in asked if t["item"]["topic"] == topic and t["score"] < 1), key=lambda t: t["score"])
+        for t in worst:
+            item, place = t["item"], t["item"]["shown_in"]
+            if any(s["place"] == place and s["exercise"] == (item["kind"] == "code") for s in steps): continue
+            minutes = item["minutes"] if item["kind"] == "code" else 5 + item["minutes"]
+            steps.append(dict(topic=topic, place=place, id=item["id"], exercise=item["kind"] == "code", minutes=math.ceil(minutes), lost=lost.get(topic, 0.)))
+    return steps
+
+
+def default_base() -> str:
+    "Where the notebooks can be read: the repository that settings.ini names."
+    import configparser
+    package = Path(__file__).resolve().parents[1]
+    settings = configparser.ConfigParser()
+    settings.read([p for p in (package / "_data" / "settings.ini", package.parent / "settings.ini") if p.exists()], encoding="utf8")
+    r = settings["repository"] if "repository" in settings else dict(owner="mmgen", name="mmgen", branch="main")
+    return f"https://github.com/{r['owner']}/{r['name']}/blob/{r['branch']}/nbs/"
+
+
+def study_link(place, base_url=None, suffix=".ipynb") -> str:
+    "Address of NOTEBOOK#Heading; `base_url` is the folder of the notebooks, '' beside them, `suffix` .html for the static site."
+    notebook, _, heading = place.partition("#")
+    base = default_base() if base_url is None else base_url
+    return f"{base}{notebook}{suffix}" + (f"#{heading.replace(' ', '-')}" if heading else "")
+
+
+def _mathml(text):
+    try: from latex2mathml.converter import convert
+    except ImportError: return None
+    try: return convert(text)
+    except Exception: return None
+
+
+def rich(text) -> str:
+    "Markdown of the bank as HTML; tags in it are escaped, formulas between dollars become MathML where that is possible."
+    from markdown_it import MarkdownIt
+    formulas = []
+    def take(m):
+        made = _mathml(m[2])
+        formulas.append(made or f"<code>{html.escape(m[2])}</code>")
+        return f"\x02{len(formulas) - 1}\x03"
+    parts = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.S)
+    kept = [p if i % 2 else re.sub(r"(\$\$?)(?=\S)([^$]*?\S)\1(?!\d)", take, p) for i, p in enumerate(parts)]
+    page = MarkdownIt("commonmark", {"html": False}).render("".join(kept))
+    return re.sub("\x02(\\d+)\x03", lambda m: formulas[int(m[1])], page)
+
+
+def no_chinese_font() -> bool:
+    "Whether this machine probably lacks a Chinese font; only Linux can be asked, others have one."
+    if not sys.platform.startswith("linux") or not shutil.which("fc-list"): return False
+    return not subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout.strip()
+
+
+def _table(head, groups, w, names):
+    rows = [f"<tr><th>{w[head]}</th><th>{w['share']}</th><th></th><th>{w['asked']}</th><th>{w['time']}</th></tr>"]
+    for name, g in groups.items():
+        rows.append(f"<tr><td>{html.escape(names.get(name, name))}</td><td class=n>{g['score']:.0%}</td><td><span class=bar>"
+                    f"<i style='width:{g['score']:.0%}'></i></span></td><td class=n>{g['n']}</td><td class=n>{_clock(g['seconds'])}</td></tr>")
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _clock(seconds): return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _answer(t, w):
+    "The learner's answer as escaped HTML."
+    item, given = t["item"], t["given"]
+    if given is None: text = w["unknown"]
+    elif item["kind"] == "choice" and t["why"] != "follow-up": text = item["options"][given]
+    else: text = str(given).strip() or w["none"]
+    return html.escape(text)
+
+
+def _model(item, w, link):
+    "What unfolds: the model answer, the misconception, where it is shown."
+    parts = [rich(item.answer)]
+    if item.weak: parts.append(f"<p><b>{w['weak']}:</b></p>{rich(item.weak)}<p><b>{w['refuted']}:</b></p>{rich(item.refuted)}")
+    if item.shown_in: parts.append(f"<p class=small>{w['shown']}: <a href='{html.escape(link(item.shown_in))}'>{html.escape(item.shown_in)}</a></p>")
+    if item.sources: parts.append(f"<p class=small>{w['sources']}: {html.escape('; '.join(item.sources))}</p>")
+    return "".join(parts)
+
+
+def _question(n, t, w, link):
+    "One question of the report."
+    item, deep = as_item(t["item"]), t["why"] == "follow-up"
+    label = w["depth"].format(t["depth"]) if deep else w[t["why"]]
+    late = t["seconds"] - t["minutes"] * 60
+    grade = f"{t['score']:.0%}" + (f" ({w['own']})" if deep or item.kind == "oral" else "")
+    head = (f"<p class=small>{label} · {html.escape(item.topic)} · {item.level} · {w['oral' if deep else item.kind]} · {_clock(t['seconds'])} / "
+            f"{_clock(t['minutes'] * 60)}" + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "") + "</p>")
+    body = [f"<section class='q{' deep' if deep else ''}' id='q{n}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
+            f"<p class=small>{w['given']}</p><div class=given>{_answer(t, w)}</div>"]
+    if not deep:
+        if item.kind == "oral":
+            marks = "".join(f"<li>{'☑' if i in t['points'] else '☐'} {html.escape(p)}</li>" for i, p in enumerate(item.rubric))
+            body.append(f"<ul style='list-style:none;padding-left:.3em'>{marks}</ul>")
+        elif t["message"]: body.append(f"<pre>{html.escape(t['message'])}</pre>")
+        model = _model(item, w, link)
+        body.append(f"<details><summary>{w['model']}</summary>{model}</details><div class=print><b>{w['model']}</b>{model}</div>")
+    return "".join(body) + "</section>"
+
+
+def _findings(s, w):
+    "Strengths and gaps."
+    strong = "".join(f"<li>{html.escape(n)}: {s['topics'][n]['score']:.0%}</li>" for n in s["strengths"])
+    parts = [f"<h2>{w['strengths']}</h2>", f"<ul>{strong}</ul>" if strong else f"<p>{w['no_strengths'].format(GOOD)}</p>", f"<h2>{w['gaps']}</h2>"]
+    for g in s["gaps"]:
+        missed = "".join(f"<li>{w['missed']}: {html.escape(p)}</li>" for p in g["missed"])
+        said = f"<div>{rich(g['said']) if g['missed'] else '<pre>' + html.escape(g['said']) + '</pre>'}</div>" if g["said"] else ""
+        parts.append(f"<p><b>{html.escape(g['topic'])}</b> · {html.escape(g['id'])} · {g['score']:.0%}</p><ul>{missed}</ul>{said}")
+    return "".join(parts) + ("" if s["gaps"] else f"<p>{w['no_gaps']}</p>")
+
+
+def _study(s, w, link):
+    rows = [f"<tr><th></th><th>{w['plan']}</th><th>{w['minutes']}</th><th>{w['gain']}</th></tr>"]
+    for n, step in enumerate(s["plan"], 1):
+        what, place = (w["do"], step["id"]) if step["exercise"] else (w["read"], step["place"])
+        target = link(step["place"]) if step["place"] else ""
+        shown = f"<a href='{html.escape(target)}'>{html.escape(place.replace('#', ' › '))}</a>" if target else html.escape(place)
+        rows.append(f"<tr><td>{n}</td><td>{what}: {shown}<br><span class=small>{html.escape(step['topic'])}</span></td>"
+                    f"<td class=n>{step['minutes']}</td><td class=n>{step['lost']:.1f}</td></tr>")
+    return f"<h2>{w['plan']}</h2><table>{''.join(rows)}</table><p class=small>{w['gain']}: {w['points']}.</p>" if s["plan"] else ""
+
+
+def report_html(state, base_url=None, suffix=".ipynb") -> str:
+    "The whole page. `base_url` and `suffix` say where the notebooks are, see `study_link`."
+    w, s, lang = WORDS[state["lang"]], summary(state), state["lang"]
+    def link(place): return study_link(place, base_url, suffix)
+    day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state["started"]))
+    overall = "–" if math.isnan(s["overall"]) else f"{s['overall']:.0%}"
+    head = (f"<h1>{w['title']}</h1><p class=small>{day} · {w['role']}: {html.escape(state['role'])} · {w['level']}: {state['level']} · "
+            f"{state['minutes']} {w['minutes']}, {w['used']} {s['used']:.0f} · seed {state['seed']}</p>"
+            f"<p>{w['overall']}: <span class=big>{overall}</span> · {w['overall_note'].format(s['answered'], s['of'])} · "
+            f"{w['deep']}: {s['deep'][0]} / {s['deep'][1]}</p>")
+    notes = [f"<p class=small>{w['honest']}</p>"]
+    if state["finished"] is None: notes.insert(0, f"<p><b>{w['unfinished']}</b></p>")
+    if state["skipped"]: notes.append(f"<p>{w['skipped']} {html.escape(', '.join(state['skipped']))}</p>")
+    if lang == "zh" and no_chinese_font(): notes.insert(0, f"<p><b>{w['fonts']}</b></p>")
+    kinds = {k: s["kinds"][k] for k in KINDS if k in s["kinds"]}
+    body = "".join([head, *notes, _table("topic", s["topics"], w, {}), "<br>", _table("kind", kinds, w, w), _study(s, w, link),
+                    _findings(s, w), f"<h2>{w['questions']}</h2>", *(_question(n, t, w, link) for n, t in enumerate(state["turns"], 1))])
+    return (f"<!doctype html><html lang='{'zh-CN' if lang == 'zh' else 'en'}'><head><meta charset='utf-8'>"
+            f"<meta name='viewport' content='width=device-width, initial-scale=1'><title>{w['title']} {day}</title><style>{CSS}</style></head>"
+            f"<body>{body}</body></html>\n")
+
+
+def write_report(state, path, base_url=None, suffix=".ipynb") -> Path:
+    "Write the report whole or not at all; the path."
+    from ..exercises.progress import write_text
+    write_text(path, report_html(state, base_url, suffix))
+    return Path(path)

@@ -1,0 +1,273 @@
+"""The mock interview in the terminal, `hold(interview)`, and as a widget in a notebook, `mock_interview()`."""
+import html
+import re
+import sys
+import time
+
+from .mock import Interview, keep_session, load_session
+from .report import report_html, summary, write_report
+
+__all__ = ["begin", "hold", "main", "mock_interview"]
+SAY = {"en": dict(
+    head="Question {number} of {of} · {why} · {topic} · {level} · {kind}", clock="{minutes:g} min for this one; {left:.0f} min left",
+    opening="opening", planned="planned", easier="an easier one", oral="spoken", choice="choice", numeric="number", code="code",
+    spoken="Speak, then type or dictate what you said; an empty line ends the answer, ? means 'I do not know'.",
+    options="Letter of your choice; an empty line means 'I do not know'.", number="Number; an empty line means 'I do not know'.",
+    coded="Name of a file with your solution, or paste it here and end with a line that holds only a dot; an empty line skips it.",
+    points="A full answer names the points below. Which did you name? Numbers such as 1 3, 'all', or an empty line for none. Be strict.",
+    follow="How well did you answer? 2 well, 1 partly, 0 not.", grade="{:.0%} for this one", over="{:.0f} s over time: the score fell from {:.0%} to {:.0%}",
+    kept="\nThe session is kept; go on with: mmgen interview --resume", done="The interview is over: {:.0%} of {} planned questions.",
+    saved="Report: {}", bad="{}; once more", draft="Kept from before the interruption:", nothing="no unfinished interview is kept; begin one with: mmgen interview",
+    deeper="Follow-up {}", own="The marks of spoken answers are your own.", answer="Your answer", send="Answer", skip="I do not know", marked="Mark",
+    start="Begin the interview", resume="Go on with the kept one", strict="Tick only what you named.", model="Model answer", late="over time"), "zh": dict(
+    head="第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}", clock="本题 {minutes:g} 分钟；还剩 {left:.0f} 分钟",
+    opening="开场", planned="计划内", easier="降低难度", oral="口述", choice="选择", numeric="数值", code="代码",
+    spoken="先口头回答，再打字或听写下来；空行结束，? 表示“不知道”。",
+    options="输入选项字母；空行表示“不知道”。", number="输入数值；空行表示“不知道”。",
+    coded="输入答案文件名，或把代码粘贴在这里，以只含一个句点的一行结束；空行跳过。",
+    points="完整的回答应包含下列要点。你提到了哪些？输入编号如 1 3，或 all，空行表示都没有。请从严。",
+    follow="答得怎样？2 好，1 一部分，0 没答上。", grade="本题 {:.0%}", over="超时 {:.0f} 秒：得分从 {:.0%} 降到 {:.0%}",
+    kept="\n面试已保存，继续请运行：mmgen interview --resume", done="面试结束：计划内 {1} 题，得分 {0:.0%}。",
+    saved="报告：{}", bad="{}；请重新输入", draft="中断之前写下的内容：", nothing="没有未完成的面试；开始请运行：mmgen interview",
+    deeper="追问 {}", own="口述题的分数是你自己打的。", answer="你的回答", send="提交", skip="不知道", marked="打分",
+    start="开始面试", resume="继续上次的面试", strict="只勾选你确实提到的要点。", model="参考答案", late="已超时")}
+
+
+def begin(role="research engineer", level="junior", minutes=30, lang="en", seed=0, resume=False):
+    "A new session, or the kept one (None if there is none), stored after every step and counted for the spaced repetition."
+    from .memory import remember, weak_topics
+    def note(item, score, seconds): remember(item.id, score, item.kind, item.lang, seconds)
+    def weak():
+        try: return {t.topic: 1 - t.strength for t in weak_topics()}
+        except ImportError: return {}                     # without fsrs nothing is known of what was forgotten
+    if resume:
+        state = load_session()
+        return state and Interview.resume(state, keep=keep_session, remember=note)
+    return Interview(role, level, minutes, lang, seed, weak=weak(), keep=keep_session, remember=note)
+
+
+def plain(text) -> str:
+    "Markdown for a terminal: emphasis and fences fall away."
+    text = re.sub(r"^```\w*\n?", "", text, flags=re.M)
+    return re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip()
+
+
+def _lines(ask, interview, read, end=""):
+    "Lines until `end`; each is kept as a draft, so that a killed session has them."
+    lines = ask.draft.splitlines()
+    while (line := read()).rstrip("\n") != end:
+        lines.append(line); interview.draft("\n".join(lines))
+        if lines == ["?"]: break
+    return "\n".join(lines)
+
+
+def _given(ask, interview, read, say, write):
+    "What the learner answers to `ask`, in the form that `Interview.answer` takes."
+    kind = "oral" if ask.why == "follow-up" else ask.item.kind
+    write(dict(oral=say["spoken"], choice=say["options"], numeric=say["number"], code=say["coded"])[kind])
+    if kind == "oral":
+        if ask.draft: write(f"{say['draft']}\n{ask.draft}")
+        text = _lines(ask, interview, read)
+        return None if text.strip() in ("?", "？") else text
+    if kind == "code": return _code(ask, interview, read)
+    text = read().strip()
+    if not text or text in ("?", "？"): return None
+    if kind == "numeric": return text
+    letters = "abcdefgh"[:len(ask.item.options)]
+    if text.lower() not in tuple(letters): raise ValueError(f"{text!r} is not a letter from a to {letters[-1]}")
+    return letters.index(text.lower())
+
+
+def _code(ask, interview, read):
+    "The text of a solution: from the file that is named, or pasted until a lone dot."
+    from pathlib import Path
+    first = read()
+    if not first.strip(): return None
+    if re.fullmatch(r"[^\n]+\.py", first.strip()):
+        try: return Path(first.strip()).expanduser().read_text(encoding="utf8")
+        except (OSError, UnicodeDecodeError) as e: raise ValueError(f"{first.strip()} cannot be read: {e}") from e
+    return first + "\n" + _lines(ask, interview, read, ".")
+
+
+def _points(ask, read, say, write):
+    "The learner's marks."
+    if ask.why == "follow-up":
+        write(say["follow"])
+        text = read().strip() or "0"
+        if text not in ("0", "1", "2"): raise ValueError(f"{text!r} is not 0, 1 or 2")
+        return int(text) / 2
+    write("\n".join([say["points"], *(f"  {n}. {p}" for n, p in enumerate(ask.item.rubric, 1))]))
+    text = read().strip().lower()
+    if text in ("all", "全部"): return list(range(len(ask.item.rubric)))
+    numbers = re.split(r"[\s,，、]+", text) if text and text not in ("none", "无") else []
+    if bad := [n for n in numbers if not n.isdecimal() or not 1 <= int(n) <= len(ask.item.rubric)]:
+        raise ValueError(f"{bad[0]!r} is not a point from 1 to {len(ask.item.rubric)}")
+    return [int(n) - 1 for n in numbers]
+
+
+def _show(ask, say, write):
+    "The question with its clock."
+    where = dict(number=ask.number, of=ask.of, topic=ask.item.topic, level=ask.item.level, kind=say[ask.item.kind if not ask.depth else "oral"],
+                 why=say["deeper"].format(ask.depth) if ask.depth else say[ask.why])
+    write("\n" + say["head"].format(**where))
+    write(say["clock"].format(minutes=ask.minutes, left=max(0, ask.left)) + "\n")
+    write(plain(ask.text))
+    if not ask.depth and ask.item.options: write("\n".join(f"  {letter}) {o}" for letter, o in zip("abcdefgh", ask.item.options)))
+
+
+def _until_valid(step, say, write):
+    "Ask again until the input is one that can be taken."
+    while True:
+        try: return step()
+        except ValueError as e: write(say["bad"].format(e))
+
+
+def hold(interview, read=input, write=print, clock=time.monotonic):
+    "Hold the interview over lines of text; EOFError and KeyboardInterrupt of `read` leave a session that can go on."
+    say = SAY[interview.state["lang"]]
+    while ask := interview.next():
+        if ask.stage == "answer":
+            _show(ask, say, write)
+            start = clock()
+            def take(ask=ask, start=start): return interview.answer(_given(ask, interview, read, say, write), clock() - start)
+            grade = _until_valid(take, say, write)
+        else: grade = _until_valid(lambda ask=ask: interview.mark(_points(ask, read, say, write)), say, write)
+        if grade is None: continue
+        turn = interview.state["turns"][-1]
+        write("  " + say["grade"].format(turn["raw"]) + (f"\n{turn['message']}" if turn["message"] and not ask.depth else ""))
+        if turn["score"] < turn["raw"]: write("  " + say["over"].format(turn["seconds"] - turn["minutes"] * 60, turn["raw"], turn["score"]))
+        if ask.why != "follow-up": write(f"\n{say['model']}: {plain(turn['item']['answer'])}")
+    s = summary(interview.state)
+    write("\n" + say["done"].format(s["overall"], s["answered"]) + " " + say["own"])
+
+
+def main(role, level, minutes, lang, seed, resume, report) -> int:
+    "The command `mmgen interview`."
+    interview = begin(role, level, minutes, lang, seed, resume)
+    if not interview: print(SAY[lang]["nothing"]); return 1
+    say = SAY[interview.state["lang"]]
+    def read():
+        line = sys.stdin.readline()
+        if not line: raise EOFError
+        return line.rstrip("\r\n")
+    def ask():
+        print("> ", end="", flush=True)
+        return read()
+    try: hold(interview, ask)
+    except EOFError: print(say["kept"]); return 0
+    except KeyboardInterrupt: print(say["kept"]); return 130
+    path = write_report(interview.state, report or f"interview-{interview.state['id']}.html")
+    print(say["saved"].format(path))
+    return 0
+
+
+class _Room:
+    "The widget: what is asked, a place for the answer, the marks, the report at the end."
+    def __init__(self, make, lang, clock=time.monotonic):
+        import ipywidgets as w
+        self.w, self.make, self.lang, self.clock, self.interview = w, make, lang, clock, None
+        self.box = w.VBox([], layout=w.Layout(max_width="720px", width="100%"))
+        self.box.add_class("mmgen-interview")
+        buttons = [self.button(SAY[lang]["start"], lambda: self.open(False))]
+        if load_session(): buttons.append(self.button(SAY[lang]["resume"], lambda: self.open(True)))
+        self.box.children = buttons
+
+    def button(self, text, act):
+        "A button that calls `act()`."
+        b = self.w.Button(description=text, button_style="primary", layout=self.w.Layout(width="auto", min_height="32px"))
+        b.on_click(lambda _: act())
+        return b
+
+    def text(self, source):
+        "Markdown as a widget."
+        from .report import rich
+        return self.w.HTML(f"<div style='line-height:1.5;white-space:normal;overflow-wrap:anywhere'>{rich(source)}</div>")
+
+    def open(self, resume):
+        "Begin, or go on."
+        self.interview = self.make(resume)
+        self.say = SAY[self.interview.state["lang"]]
+        self.step()
+
+    def step(self, said=""):
+        "Show what stands to be asked."
+        ask = self.interview.next()
+        if ask is None: return self.end(said)
+        s, w = self.say, self.w
+        why = s["deeper"].format(ask.depth) if ask.depth else s[ask.why]
+        head = s["head"].format(number=ask.number, of=ask.of, why=why, topic=ask.item.topic, level=ask.item.level,
+                                kind=s["oral" if ask.depth else ask.item.kind])
+        clock = s["clock"].format(minutes=ask.minutes, left=max(0, ask.left))
+        parts = [w.HTML(f"<small>{html.escape(head)}<br>{html.escape(clock)}</small>"), self.text(ask.text)]
+        self.start, self.problem = self.clock(), w.HTML("")
+        parts += self.form(ask) if ask.stage == "answer" else self.marks(ask)
+        self.box.children = ([w.HTML(said)] if said else []) + parts + [self.problem]
+
+    def form(self, ask):
+        "Where the answer goes."
+        s, w, kind = self.say, self.w, "oral" if ask.depth else ask.item.kind
+        wide = w.Layout(width="100%", min_height="110px")
+        if kind == "choice":
+            field = w.RadioButtons(options=[(o, i) for i, o in enumerate(ask.item.options)], value=None, layout=w.Layout(width="100%"))
+        elif kind == "numeric": field = w.Text(description="", placeholder=s["answer"])
+        else: field = w.Textarea(value=ask.draft or (self.starter(ask) if kind == "code" else ""), placeholder=s["answer"], layout=wide)
+        if kind in ("oral", "code"): field.observe(lambda change: self.interview.draft(change["new"]), "value")
+        send = self.button(s["send"], lambda: self.take(field.value))
+        if kind == "numeric": field.on_submit(lambda _: self.take(field.value)) if hasattr(field, "on_submit") else None
+        return [field, w.HBox([send, self.button(s["skip"], lambda: self.take(None))])]
+
+    def starter(self, ask):
+        "The starter of a code question."
+        from ..exercises import exercise
+        return exercise(ask.item.id).starter.strip()
+
+    def take(self, given):
+        "Hand the answer in."
+        if given == "" and self.interview.next().item.kind == "numeric": given = None
+        try: grade = self.interview.answer(given, self.clock() - self.start)
+        except ValueError as e: self.problem.value = f"<b>{html.escape(str(e))}</b>"; return
+        self.step(self.feedback() if grade else "")
+
+    def marks(self, ask):
+        "The rubric to tick, after the answer."
+        s, w = self.say, self.w
+        parts = [w.HTML(f"<b>{s['strict']} {s['own']}</b>")]
+        if ask.depth:
+            grade = w.RadioButtons(options=[(x.strip(), v) for x, v in zip(re.findall(r"\d ([^,.，。]+)", s["follow"]), (1., .5, 0.))], value=0.)
+            return parts + [w.HTML(html.escape(s["follow"])), grade, self.button(s["marked"], lambda: self.tick(grade.value))]
+        ticks = [w.Checkbox(value=False, indent=False, description=p, layout=w.Layout(width="100%", height="auto")) for p in ask.item.rubric]
+        for t in ticks: t.add_class("mmgen-tick")
+        style = w.HTML("<style>.mmgen-tick label, .mmgen-tick span { white-space: normal !important; height: auto !important; line-height: 1.4 }"
+                       ".mmgen-interview .widget-radio-box label { white-space: normal; height: auto; line-height: 1.4 }</style>")
+        done = self.button(s["marked"], lambda: self.tick([i for i, t in enumerate(ticks) if t.value]))
+        return [style, *parts, *ticks, done]
+
+    def tick(self, points):
+        "Hand the marks in."
+        self.interview.mark(points)
+        self.step(self.feedback())
+
+    def feedback(self):
+        "What came of the last answer."
+        from .report import rich
+        t, s = self.interview.state["turns"][-1], self.say
+        late = s["over"].format(t["seconds"] - t["minutes"] * 60, t["raw"], t["score"]) if t["score"] < t["raw"] else ""
+        said = f"<b>{s['grade'].format(t['raw'])}</b> {html.escape(late)}"
+        if t["why"] == "follow-up": return said
+        words = f"<pre style='white-space:pre-wrap'>{html.escape(t['message'])}</pre>" if t["message"] else ""
+        return f"{said}{words}<details><summary>{s['model']}</summary>{rich(t['item']['answer'])}</details><hr>"
+
+    def end(self, said):
+        "The report."
+        s, state = summary(self.interview.state), self.interview.state
+        words = f"{self.say['done'].format(s['overall'], s['answered'])} {self.say['own']}"
+        page = html.escape(report_html(state), quote=True)
+        frame = f"<iframe title='report' srcdoc=\"{page}\" style='width:100%;height:600px;border:1px solid #777'></iframe>"
+        path = write_report(state, f"interview-{state['id']}.html")
+        self.box.children = [self.w.HTML(x) for x in (said, f"<p>{html.escape(words)}</p><p>{self.say['saved'].format(path)}</p>", frame) if x]
+
+
+def mock_interview(role="research engineer", level="junior", minutes=15, lang="en", seed=0):
+    "A mock interview in a notebook; a session that was interrupted can go on. The report is written beside the notebook at its end."
+    room = _Room(lambda resume: begin(role, level, minutes, lang, seed, resume), lang)
+    return room.box
