@@ -5,15 +5,19 @@ from pathlib import Path
 
 from .schema import KINDS, LANGUAGES, LEVELS, BankError, check_questions
 
-__all__ = ["TOPICS", "LEVELS", "LANGUAGES", "KINDS", "BankError", "check_questions", "load_questions", "all_questions", "find"]
-TOPICS = ("tour", "data", "training", "autoencoder", "quantizer", "vqvae", "metrics", "vqgan", "transformer", "priors",
-          "diffusion", "samplers", "dit", "latent")       # in the order of the notebooks
+__all__ = ["TOPICS", "NOTEBOOKS", "LEVELS", "LANGUAGES", "KINDS", "BankError", "check_questions", "load_questions", "all_questions", "find"]
+ORDER = ("00_tour", "01_data", "02_training", "03_autoencoder", "04_quantizer", "05_vqvae", "06_metrics", "07_vqgan", "08_transformer",
+         "09_priors", "10_diffusion", "11_samplers", "12_dit", "13_latent", "19_interview")
+NOTEBOOKS = {name[3:]: name for name in ORDER}            # topic -> notebook, in the order of the course
 
 
 def _folder():
     "Folder of the bank, in the checkout or in the installed package; as `mmgen.core.data_path`, without torch."
     package = Path(__file__).resolve().parents[1]
     return next((f for f in (package / "_data" / "questions", package.parent / "data" / "questions") if f.is_dir()), package / "questions")
+
+
+TOPICS = tuple(topic for topic in NOTEBOOKS if (_folder() / f"{topic}.yaml").exists())
 
 
 def read_bank(file):

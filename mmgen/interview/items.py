@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from .arithmetic import CONSTANTS, FormulaError, evaluate
-from .bank import LANGUAGES, LEVELS, TOPICS, all_questions, load_questions
+from .bank import LANGUAGES, LEVELS, NOTEBOOKS, all_questions, load_questions
 
 __all__ = ["Item", "Grade", "make_item", "exercise_item", "all_items", "judge", "format_number"]
 MINUTES = {"choice": 1., "numeric": 2., "screening": 2., "junior": 3., "senior": 4., "staff": 5.}  # an oral question by its level
@@ -78,13 +78,13 @@ def exercise_item(id, lang="en") -> Item:
     ex, topic = exercise(id), id.split(".")[0]
     def code(source): return f"```python\n{source.strip()}\n```"
     text = f"**{ex.__doc__.splitlines()[0]}**\n\n{ex.task.strip()}\n\n{code(ex.starter)}"
-    place = f"{TOPICS.index(topic):02d}_{topic}#Exercises" if topic in TOPICS else ""
+    place = f"{NOTEBOOKS[topic]}#Exercises" if topic in NOTEBOOKS else ""
     return Item(id, "code", topic, LEVEL_OF[ex.difficulty], float(ex.minutes), text, code(ex.source()), shown_in=place, lang=lang)
 
 
 def all_items(topic=None, level=None, lang="en", kinds=None, seed=0) -> list:
     "Items of the bank and the exercises, in the order of the notebooks; `None` takes all."
-    for name, value, allowed in (("topic", topic, TOPICS), ("level", level, LEVELS), ("lang", lang, LANGUAGES)):
+    for name, value, allowed in (("topic", topic, NOTEBOOKS), ("level", level, LEVELS), ("lang", lang, LANGUAGES)):
         if value not in (None, *allowed): raise ValueError(f"{name}={value!r}; expected one of {', '.join(allowed)}")
     kinds = ALL_KINDS if kinds is None else (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if unknown := set(kinds) - set(ALL_KINDS): raise ValueError(f"kinds={min(unknown)!r}; expected some of {', '.join(ALL_KINDS)}")
@@ -93,7 +93,8 @@ def all_items(topic=None, level=None, lang="en", kinds=None, seed=0) -> list:
     if "code" in kinds:                                               # only then is torch needed
         from ..exercises import all_exercises
         items += [exercise_item(id, lang) for id in all_exercises() if topic in (None, id.split(".")[0])]
-    return [i for i in sorted(items, key=lambda i: TOPICS.index(i.topic)) if level in (None, i.level)]
+    order = list(NOTEBOOKS)
+    return [i for i in sorted(items, key=lambda i: order.index(i.topic)) if level in (None, i.level)]
 
 
 SAY = {"en": dict(right="right", answer="the answer is {}", off="{} is off by {:.2g} %", factor="{} is off by exactly {}: {}?",
