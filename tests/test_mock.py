@@ -1,6 +1,7 @@
 """The mock interview: its plan, its walk, its storage, its report, and the terminal. Nothing here waits for a clock."""
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,9 @@ MINUTES = dict(oral=3., choice=1., numeric=2., code=4.)
 
 def made(topic, level, kind):
     "A question of the synthetic bank."
-    more = dict(rubric=("one", "two", "three", "four"), follow_ups=("deeper", "deeper still"), weak="the weak way", refuted="refuted so") if kind == "oral" else {}
+    more = {}
+    if kind == "oral":
+        more = dict(rubric=("one", "two", "three", "four"), follow_ups=("deeper", "deeper still"), weak="weak", refuted="refuted so")
     if kind == "choice": more = dict(options=("w1", "good", "w2", "w3"), right=1, why=("why w1", "", "why w2", "why w3"))
     if kind == "numeric": more = dict(value=392., tolerance=0., unit="bits")
     return Item(f"{topic}.{level}-{kind}", kind, topic, level, MINUTES[kind], f"Question on {topic}?", "The model answer.",
@@ -134,7 +137,7 @@ def test_extras_never_cost_a_planned_question():
 def test_running_over_costs_and_ends_the_session():
     assert after_time(.8, 120, 2) == .8 and after_time(.8, 180, 2) == pytest.approx(.8 * 2 / 3) and after_time(.8, 9999, 2) == .4
     noted = []
-    interview = session(seed=2, minutes=15, remember=lambda item, score, seconds: noted.append((item.id, score, seconds)))
+    interview = session(seed=2, minutes=15, remember=lambda item, score, seconds, outcome: noted.append((item.id, score, seconds)))
     play(interview, lambda item: True, seconds=400)
     s = interview.state
     assert s["finished"] == 1e9 and s["skipped"] and len([t for t in s["turns"] if t["why"] == "planned"]) < len(s["plan"]) - 1
@@ -186,7 +189,8 @@ def test_a_killed_session_goes_on_as_if_nothing_had_happened():
 @pytest.mark.parametrize("text,outcome,words", [
     ("def code_bits(grid, n_codes):\n    import math\n    return grid[0] * grid[1] * math.log2(n_codes)", "passed", ""),
     ("def code_bits(grid, n_codes): return grid[0] * n_codes", "wrong", "property"), ("def code_bits(", "error", "SyntaxError"),
-    ("x = 1", "error", "does not define code_bits"), ("raise SystemExit", "error", "SystemExit"), ("code_bits = 1", "wrong", "can be called")])
+    ("x = 1", "error", "does not define code_bits"), ("raise SystemExit", "error", "SystemExit"),
+    ("code_bits = 1", "wrong", "can be called")])
 def test_code_is_run_and_judged(text, outcome, words):
     result = mock.run_code("tour.code_bits", text)
     assert result.outcome == outcome and words in result.message
@@ -213,7 +217,8 @@ def by_hand(state):
     for t in state["turns"]:
         if t["why"] == "follow-up": continue
         kind, minutes = t["item"]["kind"], t["item"]["minutes"]
-        raw = {"oral": len(t["points"]) / 4, "choice": float(t["given"] == 1), "numeric": float(t["given"] == "392"), "code": float(t["outcome"] == "passed")}[kind]
+        raw = {"oral": len(t["points"]) / 4, "choice": float(t["given"] == 1), "numeric": float(t["given"] == "392"),
+               "code": float(t["outcome"] == "passed")}[kind]
         got = raw * (1 if t["seconds"] <= 60 * minutes else max(.5, 60 * minutes / t["seconds"]))
         topics.setdefault(t["item"]["topic"], []).append((minutes, got))
         if t["why"] != "easier": total += minutes; gained += minutes * got
@@ -336,11 +341,12 @@ def test_the_terminal_holds_an_interview(monkeypatch):
         ask = interview.next()
         if ask.stage == "mark": return "2" if ask.depth else "all"
         if ask.depth or ask.item.kind == "oral": return "words" if not ask.draft and ask.draft != "words" else ""
-        return {"choice": "b", "numeric": "392"}[ask.item.kind]
+        return {"choice": "B", "numeric": "392"}[ask.item.kind]
     talk.hold(interview, read, lambda *a: said.append(" ".join(map(str, a))), lambda: next(ticks))
     text = "\n".join(said)
     assert summary(interview.state)["overall"] == 1 and "Follow-up 1" in text and "min left" in text and "100%" in text
-    assert all(t["given"] in ("words", 1, "392") for t in interview.state["turns"]) and {t["seconds"] for t in interview.state["turns"]} == {30.}
+    turns = interview.state["turns"]
+    assert all(t["given"] in ("words", 1, "392") for t in turns) and {t["seconds"] for t in turns} == {30.}
     before_marks = text[:text.index("A full answer names")]
     assert "The model answer." not in before_marks and "one" not in re.findall(r"\d\. (\w+)", before_marks)
 
@@ -356,8 +362,9 @@ def test_the_terminal_asks_again_and_keeps_the_draft():
 
 
 def command(*args, text="", **kw):
-    return subprocess.run([sys.executable, "-m", "mmgen.cli", "interview", *args], input=text, capture_output=True, text=True, cwd=kw.get("cwd"),
-                          env={**__import__("os").environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf8"})
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf8", "PYTHONUTF8": "1"}
+    words = [sys.executable, "-m", "mmgen.cli", "interview", *args]
+    return subprocess.run(words, input=text, capture_output=True, text=True, encoding="utf8", env=env, **kw)
 
 
 @pytest.mark.slow

@@ -106,15 +106,17 @@ def run_code(id, text):
 
 
 class Interview:
-    "One session. `keep(state)` is called after every change, `remember(item, score, seconds)` after every graded question."
+    "One session. `keep(state)` is called after every change, `remember(item, score, seconds, outcome)` after every graded question."
     def __init__(self, role="research engineer", level="junior", minutes=30, lang="en", seed=0, items=None, weak=None,
                  now=time.time, keep=None, remember=None):
-        for name, value, allowed in (("role", role, ROLES), ("level", level, LEVELS), ("minutes", minutes, SESSIONS), ("lang", lang, LANGUAGES)):
+        given = (("role", role, ROLES), ("level", level, LEVELS), ("minutes", minutes, SESSIONS), ("lang", lang, LANGUAGES))
+        for name, value, allowed in given:
             if value not in allowed: raise ValueError(f"{name}={value!r}; expected one of {', '.join(map(str, allowed))}")
         self.items, self.now, self.keep, self.remember = items, now, keep or (lambda state: None), remember or (lambda *a: None)
         at, weak = now(), dict(weak or {})
-        self.state = dict(form=FORM, id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{uuid.uuid4().hex[:6]}", role=role, level=level, minutes=minutes,
-                          lang=lang, seed=seed, weak=weak, started=at, finished=None, used=0., at=0, turns=[], pending=None, skipped=[])
+        id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at))}-{uuid.uuid4().hex[:6]}"
+        self.state = dict(form=FORM, id=id, role=role, level=level, minutes=minutes, lang=lang, seed=seed, weak=weak, started=at,
+                          finished=None, used=0., at=0, turns=[], pending=None, skipped=[])
         plan = draw_plan(self.pool(), role, level, minutes, seed, weak)
         self.state["plan"] = [as_record(i) for i in plan]
         self.keep(self.state)
@@ -153,7 +155,8 @@ class Interview:
         return Ask(shown, p["stage"], p["why"], p["text"], p["minutes"], s["at"], len(s["plan"]), self.left, p["depth"], p["draft"])
 
     def _ask(self, item, why, text="", minutes=None, depth=0):
-        return dict(item=item, why=why, stage="answer", depth=depth, draft="", text=text or item["text"], minutes=minutes or item["minutes"])
+        return dict(item=item, why=why, stage="answer", depth=depth, draft="", text=text or item["text"],
+                    minutes=minutes or item["minutes"])
 
     def _planned(self):
         "The next question of the plan for which at least half its time is left; the others are skipped."
@@ -174,9 +177,9 @@ class Interview:
             return self._ask(last["item"], "follow-up", deeper[0], FOLLOW_UP, last["depth"] + 1) if room >= FOLLOW_UP else None
         if last["why"] not in ("opening", "planned") or last["score"] >= BAD: return None
         known = {t["item"]["id"] for t in s["turns"]} | {i["id"] for i in s["plan"]}
-        rank = LEVELS.index(last["item"]["level"])
-        easier = [i for i in self.pool() if i.topic == last["item"]["topic"] and i.id not in known and i.kind != "code" and i.minutes <= room
-                  and LEVELS.index(i.level) <= max(rank - 1, 0)]
+        highest = max(LEVELS.index(last["item"]["level"]) - 1, 0)
+        easier = [i for i in self.pool() if i.topic == last["item"]["topic"] and i.id not in known and i.kind != "code"
+                  and i.minutes <= room and LEVELS.index(i.level) <= highest]
         if easier: return self._ask(as_record(random.Random(f"{s['seed']}/{last['item']['id']}").choice(easier)), "easier")
 
     def draft(self, text):
@@ -188,7 +191,7 @@ class Interview:
     def _pending(self, stage, seconds=0.):
         p = self.state["pending"]
         if p is None: raise ValueError("nothing is being asked; call next() first")
-        if p["stage"] != stage: raise ValueError(f"{p['item']['id']} stands at stage {p['stage']!r}; call " + dict(answer="answer", mark="mark")[p["stage"]])
+        if p["stage"] != stage: raise ValueError(f"{p['item']['id']} stands at stage {p['stage']!r}; call {p['stage']}")
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
             raise ValueError(f"seconds={seconds!r}; expected a number from 0")
         return p
@@ -224,7 +227,7 @@ class Interview:
         s["used"] += p["seconds"]
         s["pending"] = None
         self.keep(s)
-        if p["why"] != "follow-up": self.remember(as_item(p["item"]), grade.score, p["seconds"])
+        if p["why"] != "follow-up": self.remember(as_item(p["item"]), grade.score, p["seconds"], p["outcome"])
         return dataclasses.replace(grade, score=score)
 
 

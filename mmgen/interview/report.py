@@ -10,45 +10,81 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from .mock import BAD, GOOD, ROLES, as_item
 
 __all__ = ["summary", "report_html", "write_report", "study_link"]
 KINDS = ("oral", "choice", "numeric", "code")
+READING = 5                    # minutes to read a section again, before its question is answered once more
 FONTS = ('system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", '
          '"Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", sans-serif')
-WORDS = {"en": dict(
-    title="Mock interview", role="role", level="level", minutes="min", used="used", overall="Overall", topic="Topic", kind="Kind", share="Score",
-    asked="questions", time="Time", strengths="Strengths", gaps="Gaps", missed="not named", plan="Study plan", questions="Question by question",
-    given="Your answer", model="Model answer", named="named", none="(nothing was written)", unknown="“I do not know”", over="over time by {} s",
-    points="points of the interview that were lost here", oral="spoken", choice="choice", numeric="number", code="code",
-    opening="opening", planned="planned", easier="easier", depth="follow-up {}", own="own marks", no_gaps="None that cost a point.",
-    no_strengths="No topic reached {:.0%} yet.", skipped="Not reached for lack of time:", gain="lost", read="Read again", do="Redo the exercise",
-    weak="What a weak candidate says", refuted="Why that fails", sources="Sources", shown="Shown in", unfinished="This session is not finished.",
-    honest="Spoken answers and follow-ups carry the learner's own marks, given after the rubric was shown; numbers, choices and code were "
-           "judged by a program. The overall score is that of the planned questions, each weighted by its minutes; easier questions count for "
-           "their topic only, follow-ups for no score: they come only after a good answer. Running over costs the share of the time that "
-           "was too much, at most half of a score.",
-    deep="Follow-ups answered well", fonts="If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
-    overall_note="{} of {} planned questions answered"), "zh": dict(
-    title="模拟面试", role="岗位", level="级别", minutes="分钟", used="用时", overall="总分", topic="主题", kind="题型", share="得分",
-    asked="题数", time="时间", strengths="强项", gaps="缺口", missed="未提到", plan="复习计划", questions="逐题回顾",
-    given="你的回答", model="参考答案", named="已提到", none="（没有写下内容）", unknown="“不知道”", over="超时 {} 秒",
-    points="在此处丢掉的面试分数（百分点）", oral="口述", choice="选择", numeric="数值", code="代码",
-    opening="开场", planned="计划内", easier="降低难度", depth="追问 {}", own="自评", no_gaps="没有丢分。",
-    no_strengths="还没有主题达到 {:.0%}。", skipped="时间不够、没有问到：", gain="丢分", read="重读", do="重做练习",
-    weak="常见的弱回答", refuted="为什么站不住", sources="文献", shown="出处", unfinished="这次面试还没有结束。",
-    honest="口述题和追问的分数是看过评分要点之后自己打的；数值、选择和代码由程序判定。总分只计计划内的题，按各题分钟数加权；"
-           "降低难度的题只计入主题得分；追问不计分，因为答得好才会有追问。超时按超出的比例扣分，最多扣掉一半。",
-    deep="答得好的追问", fonts="If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
-    overall_note="计划内 {1} 题，答了 {0} 题")}
+_WORDS = {
+    "title": ("Mock interview", "模拟面试"),
+    "role": ("role", "岗位"),
+    "level": ("level", "级别"),
+    "minutes": ("min", "分钟"),
+    "used": ("used", "用时"),
+    "overall": ("Overall", "总分"),
+    "topic": ("Topic", "主题"),
+    "kind": ("Kind", "题型"),
+    "share": ("Score", "得分"),
+    "asked": ("questions", "题数"),
+    "time": ("Time", "时间"),
+    "strengths": ("Strengths", "强项"),
+    "gaps": ("Gaps", "缺口"),
+    "missed": ("not named", "未提到"),
+    "plan": ("Study plan", "复习计划"),
+    "questions": ("Question by question", "逐题回顾"),
+    "given": ("Your answer", "你的回答"),
+    "model": ("Model answer", "参考答案"),
+    "named": ("named", "已提到"),
+    "none": ("(nothing was written)", "（没有写下内容）"),
+    "unknown": ("“I do not know”", "“不知道”"),
+    "over": ("over time by {} s", "超时 {} 秒"),
+    "points": ("points of the interview that were lost here", "在此处丢掉的面试分数（百分点）"),
+    "oral": ("spoken", "口述"),
+    "choice": ("choice", "选择"),
+    "numeric": ("number", "数值"),
+    "code": ("code", "代码"),
+    "opening": ("opening", "开场"),
+    "planned": ("planned", "计划内"),
+    "easier": ("easier", "降低难度"),
+    "depth": ("follow-up {}", "追问 {}"),
+    "own": ("own marks", "自评"),
+    "no_gaps": ("None that cost a point.", "没有丢分。"),
+    "no_strengths": ("No topic reached {:.0%} yet.", "还没有主题达到 {:.0%}。"),
+    "skipped": ("Not reached for lack of time:", "时间不够、没有问到："),
+    "gain": ("lost", "丢分"),
+    "read": ("Read again", "重读"),
+    "do": ("Redo the exercise", "重做练习"),
+    "weak": ("What a weak candidate says", "常见的弱回答"),
+    "refuted": ("Why that fails", "为什么站不住"),
+    "sources": ("Sources", "文献"),
+    "shown": ("Shown in", "出处"),
+    "unfinished": ("This session is not finished.", "这次面试还没有结束。"),
+    "honest": ("Spoken answers and follow-ups carry the learner's own marks, given after the rubric was shown; numbers, choices "
+        "and code were judged by a program. The overall score is that of the planned questions, each weighted by its "
+        "minutes; easier questions count for their topic only, follow-ups for no score: they come only after a good "
+        "answer. Running over costs the share of the time that was too much, at most half of a score.",
+        "口述题和追问的分数是看过评分要点之后自己打的；数值、选择和代码由程序判定。总分只计计划内的题，按各题分钟数加权；"
+        "降低难度的题只计入主题得分；追问不计分，因为答得好才会有追问。超时按超出的比例扣分，最多扣掉一半。"),
+    "deep": ("Follow-ups answered well", "答得好的追问"),
+    "fonts": ("If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
+        "If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK."),
+    "overall_note": ("{} of {} planned questions answered", "计划内 {1} 题，答了 {0} 题"),
+}
+WORDS = {lang: {k: pair[i] for k, pair in _WORDS.items()} for i, lang in enumerate(("en", "zh"))}
 CSS = """
 :root { color-scheme: light } * { box-sizing: border-box }
 body { font: 16px/1.5 FONTS; color: #111; background: #fff; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
-h1 { font-size: 1.6rem; margin: .2em 0 } h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 } h3 { font-size: 1rem; margin: 0 0 .3em }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
-td.n { text-align: right; white-space: nowrap } .bar { display: inline-block; width: 6rem; height: .8em; border: 1px solid #111; vertical-align: middle }
-.bar i { display: block; height: 100%; background: #555 } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
+h1 { font-size: 1.6rem; margin: .2em 0 } h3 { font-size: 1rem; margin: 0 0 .3em }
+h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 }
+table { border-collapse: collapse; width: 100%; margin-bottom: 1em }
+th, td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
+td.n { text-align: right; white-space: nowrap } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
+.bar { display: inline-block; width: 4.5rem; height: .8em; border: 1px solid #111; vertical-align: middle }
+.bar i { display: block; height: 100%; background: #555 }
 .q { border: 1px solid #777; padding: .7em; margin: .8em 0; break-inside: avoid } .q.deep { margin-left: 1.5em }
 .given { white-space: pre-wrap; border-left: 4px solid #111; padding-left: .6em; margin: .4em 0 } .print { display: none }
 pre { white-space: pre-wrap; background: #f2f2f2; padding: .5em; font-size: .85rem } summary { cursor: pointer; font-weight: 600 }
@@ -79,9 +115,9 @@ def summary(state) -> dict:
     lost = {}
     for t in planned: lost[t["item"]["topic"]] = lost.get(t["item"]["topic"], 0.) + 100 * t["minutes"] * (1 - t["score"]) / total
     deep = [t for t in state["turns"] if t["why"] == "follow-up"]
-    return dict(overall=mean(planned), answered=len(planned), of=len(state["plan"]), topics=topics, kinds=_group(asked, "kind"), lost=lost,
-                strengths=[n for n, g in topics.items() if g["score"] >= GOOD], gaps=_gaps(asked), deep=(sum(t["score"] >= GOOD for t in deep), len(deep)),
-                plan=_study_plan(state, asked, lost), used=state["used"] / 60)
+    return dict(overall=mean(planned), answered=len(planned), of=len(state["plan"]), used=state["used"] / 60, topics=topics,
+                kinds=_group(asked, "kind"), lost=lost, strengths=[n for n, g in topics.items() if g["score"] >= GOOD],
+                gaps=_gaps(asked), deep=(sum(t["score"] >= GOOD for t in deep), len(deep)), plan=_study_plan(state, asked, lost))
 
 
 def _gaps(asked):
@@ -103,10 +139,10 @@ def _study_plan(state, asked, lost):
     for topic in topics:
         worst = sorted((t for t in asked if t["item"]["topic"] == topic and t["score"] < 1), key=lambda t: t["score"])
         for t in worst:
-            item, place = t["item"], t["item"]["shown_in"]
-            if any(s["place"] == place and s["exercise"] == (item["kind"] == "code") for s in steps): continue
-            minutes = item["minutes"] if item["kind"] == "code" else 5 + item["minutes"]
-            steps.append(dict(topic=topic, place=place, id=item["id"], exercise=item["kind"] == "code", minutes=math.ceil(minutes), lost=lost.get(topic, 0.)))
+            item, place, code = t["item"], t["item"]["shown_in"], t["item"]["kind"] == "code"
+            if any((s["place"], s["exercise"]) == (place, code) for s in steps): continue
+            minutes = math.ceil(item["minutes"] + (0 if code else READING))
+            steps.append(dict(topic=topic, place=place, id=item["id"], exercise=code, minutes=minutes, lost=lost.get(topic, 0.)))
     return steps
 
 
@@ -124,7 +160,8 @@ def study_link(place, base_url=None, suffix=".ipynb") -> str:
     "Address of NOTEBOOK#Heading; `base_url` is the folder of the notebooks, '' beside them, `suffix` .html for the static site."
     notebook, _, heading = place.partition("#")
     base = default_base() if base_url is None else base_url
-    return f"{base}{notebook}{suffix}" + (f"#{heading.replace(' ', '-')}" if heading else "")
+    anchor = re.sub(r"\s", "-", re.sub(r"[`*$]", "", heading.strip()))           # as JupyterLab makes it
+    return f"{base}{notebook}{suffix}" + (f"#{quote(anchor)}" if anchor else "")
 
 
 def _mathml(text):
@@ -157,8 +194,9 @@ def no_chinese_font() -> bool:
 def _table(head, groups, w, names):
     rows = [f"<tr><th>{w[head]}</th><th>{w['share']}</th><th></th><th>{w['asked']}</th><th>{w['time']}</th></tr>"]
     for name, g in groups.items():
-        rows.append(f"<tr><td>{html.escape(names.get(name, name))}</td><td class=n>{g['score']:.0%}</td><td><span class=bar>"
-                    f"<i style='width:{g['score']:.0%}'></i></span></td><td class=n>{g['n']}</td><td class=n>{_clock(g['seconds'])}</td></tr>")
+        bar = f"<span class=bar><i style='width:{g['score']:.0%}'></i></span>"
+        rows.append(f"<tr><td>{html.escape(names.get(name, name))}</td><td class=n>{g['score']:.0%}</td><td>{bar}</td>"
+                    f"<td class=n>{g['n']}</td><td class=n>{_clock(g['seconds'])}</td></tr>")
     return f"<table>{''.join(rows)}</table>"
 
 
@@ -178,7 +216,8 @@ def _model(item, w, link):
     "What unfolds: the model answer, the misconception, where it is shown."
     parts = [rich(item.answer)]
     if item.weak: parts.append(f"<p><b>{w['weak']}:</b></p>{rich(item.weak)}<p><b>{w['refuted']}:</b></p>{rich(item.refuted)}")
-    if item.shown_in: parts.append(f"<p class=small>{w['shown']}: <a href='{html.escape(link(item.shown_in))}'>{html.escape(item.shown_in)}</a></p>")
+    target, place = html.escape(link(item.shown_in)), html.escape(item.shown_in.replace("#", " › "))
+    if item.shown_in: parts.append(f"<p class=small>{w['shown']}: <a href='{target}'>{place}</a></p>")
     if item.sources: parts.append(f"<p class=small>{w['sources']}: {html.escape('; '.join(item.sources))}</p>")
     return "".join(parts)
 
@@ -189,8 +228,9 @@ def _question(n, t, w, link):
     label = w["depth"].format(t["depth"]) if deep else w[t["why"]]
     late = t["seconds"] - t["minutes"] * 60
     grade = f"{t['score']:.0%}" + (f" ({w['own']})" if deep or item.kind == "oral" else "")
-    head = (f"<p class=small>{label} · {html.escape(item.topic)} · {item.level} · {w['oral' if deep else item.kind]} · {_clock(t['seconds'])} / "
-            f"{_clock(t['minutes'] * 60)}" + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "") + "</p>")
+    where = " · ".join([label, html.escape(item.topic), item.level, w["oral" if deep else item.kind]])
+    head = (f"<p class=small>{where} · {_clock(t['seconds'])} / {_clock(t['minutes'] * 60)}"
+            + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "") + "</p>")
     body = [f"<section class='q{' deep' if deep else ''}' id='q{n}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
             f"<p class=small>{w['given']}</p><div class=given>{_answer(t, w)}</div>"]
     if not deep:
@@ -206,7 +246,8 @@ def _question(n, t, w, link):
 def _findings(s, w):
     "Strengths and gaps."
     strong = "".join(f"<li>{html.escape(n)}: {s['topics'][n]['score']:.0%}</li>" for n in s["strengths"])
-    parts = [f"<h2>{w['strengths']}</h2>", f"<ul>{strong}</ul>" if strong else f"<p>{w['no_strengths'].format(GOOD)}</p>", f"<h2>{w['gaps']}</h2>"]
+    strong = f"<ul>{strong}</ul>" if strong else f"<p>{w['no_strengths'].format(GOOD)}</p>"
+    parts = [f"<h2>{w['strengths']}</h2>", strong, f"<h2>{w['gaps']}</h2>"]
     for g in s["gaps"]:
         missed = "".join(f"<li>{w['missed']}: {html.escape(p)}</li>" for p in g["missed"])
         said = f"<div>{rich(g['said']) if g['missed'] else '<pre>' + html.escape(g['said']) + '</pre>'}</div>" if g["said"] else ""
@@ -240,10 +281,11 @@ def report_html(state, base_url=None, suffix=".ipynb") -> str:
     if state["skipped"]: notes.append(f"<p>{w['skipped']} {html.escape(', '.join(state['skipped']))}</p>")
     if lang == "zh" and no_chinese_font(): notes.insert(0, f"<p><b>{w['fonts']}</b></p>")
     kinds = {k: s["kinds"][k] for k in KINDS if k in s["kinds"]}
-    body = "".join([head, *notes, _table("topic", s["topics"], w, {}), "<br>", _table("kind", kinds, w, w), _study(s, w, link),
+    body = "".join([head, *notes, _table("topic", s["topics"], w, {}), _table("kind", kinds, w, w), _study(s, w, link),
                     _findings(s, w), f"<h2>{w['questions']}</h2>", *(_question(n, t, w, link) for n, t in enumerate(state["turns"], 1))])
     return (f"<!doctype html><html lang='{'zh-CN' if lang == 'zh' else 'en'}'><head><meta charset='utf-8'>"
-            f"<meta name='viewport' content='width=device-width, initial-scale=1'><title>{w['title']} {day}</title><style>{CSS}</style></head>"
+            "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+            f"<title>{w['title']} {day}</title><style>{CSS}</style></head>"
             f"<body>{body}</body></html>\n")
 
 

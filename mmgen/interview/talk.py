@@ -1,42 +1,71 @@
 """The mock interview in the terminal, `hold(interview)`, and as a widget in a notebook, `mock_interview()`."""
 import html
 import re
-import sys
 import time
 
 from .mock import Interview, keep_session, load_session
+from .terminal import bold, wrapped
 from .report import report_html, summary, write_report
 
 __all__ = ["begin", "hold", "main", "mock_interview"]
-SAY = {"en": dict(
-    head="Question {number} of {of} · {why} · {topic} · {level} · {kind}", clock="{minutes:g} min for this one; {left:.0f} min left",
-    opening="opening", planned="planned", easier="an easier one", oral="spoken", choice="choice", numeric="number", code="code",
-    spoken="Speak, then type or dictate what you said; an empty line ends the answer, ? means 'I do not know'.",
-    options="Letter of your choice; an empty line means 'I do not know'.", number="Number; an empty line means 'I do not know'.",
-    coded="Name of a file with your solution, or paste it here and end with a line that holds only a dot; an empty line skips it.",
-    points="A full answer names the points below. Which did you name? Numbers such as 1 3, 'all', or an empty line for none. Be strict.",
-    follow="How well did you answer? 2 well, 1 partly, 0 not.", grade="{:.0%} for this one", over="{:.0f} s over time: the score fell from {:.0%} to {:.0%}",
-    kept="\nThe session is kept; go on with: mmgen interview --resume", done="The interview is over: {:.0%} of {} planned questions.",
-    saved="Report: {}", bad="{}; once more", draft="Kept from before the interruption:", nothing="no unfinished interview is kept; begin one with: mmgen interview",
-    deeper="Follow-up {}", own="The marks of spoken answers are your own.", answer="Your answer", send="Answer", skip="I do not know", marked="Mark",
-    start="Begin the interview", resume="Go on with the kept one", strict="Tick only what you named.", model="Model answer", late="over time"), "zh": dict(
-    head="第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}", clock="本题 {minutes:g} 分钟；还剩 {left:.0f} 分钟",
-    opening="开场", planned="计划内", easier="降低难度", oral="口述", choice="选择", numeric="数值", code="代码",
-    spoken="先口头回答，再打字或听写下来；空行结束，? 表示“不知道”。",
-    options="输入选项字母；空行表示“不知道”。", number="输入数值；空行表示“不知道”。",
-    coded="输入答案文件名，或把代码粘贴在这里，以只含一个句点的一行结束；空行跳过。",
-    points="完整的回答应包含下列要点。你提到了哪些？输入编号如 1 3，或 all，空行表示都没有。请从严。",
-    follow="答得怎样？2 好，1 一部分，0 没答上。", grade="本题 {:.0%}", over="超时 {:.0f} 秒：得分从 {:.0%} 降到 {:.0%}",
-    kept="\n面试已保存，继续请运行：mmgen interview --resume", done="面试结束：计划内 {1} 题，得分 {0:.0%}。",
-    saved="报告：{}", bad="{}；请重新输入", draft="中断之前写下的内容：", nothing="没有未完成的面试；开始请运行：mmgen interview",
-    deeper="追问 {}", own="口述题的分数是你自己打的。", answer="你的回答", send="提交", skip="不知道", marked="打分",
-    start="开始面试", resume="继续上次的面试", strict="只勾选你确实提到的要点。", model="参考答案", late="已超时")}
+LETTERS = "ABCDEFGH"
+STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
+line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
+.mmgen-interview { overflow: hidden } .mmgen-interview pre { white-space: pre-wrap } </style>"""
+_SAY = {
+    "head": ("Question {number} of {of} · {why} · {topic} · {level} · {kind}",
+        "第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}"),
+    "clock": ("{minutes:g} min for this one; {left:.0f} min left", "本题 {minutes:g} 分钟；还剩 {left:.0f} 分钟"),
+    "opening": ("opening", "开场"),
+    "planned": ("planned", "计划内"),
+    "easier": ("an easier one", "降低难度"),
+    "oral": ("spoken", "口述"),
+    "choice": ("choice", "选择"),
+    "numeric": ("number", "数值"),
+    "code": ("code", "代码"),
+    "spoken": ("Speak, then type or dictate what you said; an empty line ends the answer, ? means 'I do not know'.",
+        "先口头回答，再打字或听写下来；空行结束，? 表示“不知道”。"),
+    "options": ("Letter of your choice; an empty line means 'I do not know'.", "输入选项字母；空行表示“不知道”。"),
+    "number": ("Number; an empty line means 'I do not know'.", "输入数值；空行表示“不知道”。"),
+    "coded": ("Name of a file with your solution, or paste it here and end with a line that holds only a dot; an empty line "
+        "skips it.",
+        "输入答案文件名，或把代码粘贴在这里，以只含一个句点的一行结束；空行跳过。"),
+    "points": ("A full answer names the points below. Which did you name? Numbers such as 1 3, 'all', or an empty line for none. "
+        "Be strict.",
+        "完整的回答应包含下列要点。你提到了哪些？输入编号如 1 3，或 all，空行表示都没有。请从严。"),
+    "follow": ("How well did you answer? 2 well, 1 partly, 0 not.", "答得怎样？2 好，1 一部分，0 没答上。"),
+    "grade": ("{:.0%} for this one", "本题 {:.0%}"),
+    "over": ("{:.0f} s over time: the score fell from {:.0%} to {:.0%}", "超时 {:.0f} 秒：得分从 {:.0%} 降到 {:.0%}"),
+    "kept": ("\nThe session is kept; go on with: mmgen interview --resume", "\n面试已保存，继续请运行：mmgen interview --resume"),
+    "done": ("The interview is over: {:.0%} of {} planned questions.", "面试结束：计划内 {1} 题，得分 {0:.0%}。"),
+    "saved": ("Report: {}", "报告：{}"),
+    "bad": ("{}; once more", "{}；请重新输入"),
+    "draft": ("Kept from before the interruption:", "中断之前写下的内容："),
+    "nothing": ("no unfinished interview is kept; begin one with: mmgen interview",
+        "没有未完成的面试；开始请运行：mmgen interview"),
+    "keys": ("q or Ctrl-D ends the session for now; everything so far is kept.", "q 或 Ctrl-D 暂停；到此为止的内容都会保存。"),
+    "deeper": ("Follow-up {}", "追问 {}"),
+    "own": ("The marks of spoken answers are your own.", "口述题的分数是你自己打的。"),
+    "answer": ("Your answer", "你的回答"),
+    "send": ("Answer", "提交"),
+    "skip": ("I do not know", "不知道"),
+    "marked": ("Mark", "打分"),
+    "start": ("Begin the interview", "开始面试"),
+    "resume": ("Go on with the kept one", "继续上次的面试"),
+    "strict": ("Tick only what you named.", "只勾选你确实提到的要点。"),
+    "model": ("Model answer", "参考答案"),
+    "late": ("over time", "已超时"),
+}
+SAY = {lang: {k: pair[i] for k, pair in _SAY.items()} for i, lang in enumerate(("en", "zh"))}
 
 
 def begin(role="research engineer", level="junior", minutes=30, lang="en", seed=0, resume=False):
     "A new session, or the kept one (None if there is none), stored after every step and counted for the spaced repetition."
+    from ..exercises.progress import record
     from .memory import remember, weak_topics
-    def note(item, score, seconds): remember(item.id, score, item.kind, item.lang, seconds)
+    def note(item, score, seconds, outcome):
+        if outcome in ("passed", "wrong", "error"): record(item.id, outcome)
+        if outcome != "not attempted": remember(item.id, score, item.kind, item.lang, seconds)
     def weak():
         try: return {t.topic: 1 - t.strength for t in weak_topics()}
         except ImportError: return {}                     # without fsrs nothing is known of what was forgotten
@@ -44,12 +73,6 @@ def begin(role="research engineer", level="junior", minutes=30, lang="en", seed=
         state = load_session()
         return state and Interview.resume(state, keep=keep_session, remember=note)
     return Interview(role, level, minutes, lang, seed, weak=weak(), keep=keep_session, remember=note)
-
-
-def plain(text) -> str:
-    "Markdown for a terminal: emphasis and fences fall away."
-    text = re.sub(r"^```\w*\n?", "", text, flags=re.M)
-    return re.sub(r"\*\*(.+?)\*\*", r"\1", text).strip()
 
 
 def _lines(ask, interview, read, end=""):
@@ -73,9 +96,9 @@ def _given(ask, interview, read, say, write):
     text = read().strip()
     if not text or text in ("?", "？"): return None
     if kind == "numeric": return text
-    letters = "abcdefgh"[:len(ask.item.options)]
-    if text.lower() not in tuple(letters): raise ValueError(f"{text!r} is not a letter from a to {letters[-1]}")
-    return letters.index(text.lower())
+    letters = LETTERS[:len(ask.item.options)]
+    if text.upper() not in tuple(letters): raise ValueError(f"{text!r} is not a letter from A to {letters[-1]}")
+    return letters.index(text.upper())
 
 
 def _code(ask, interview, read):
@@ -96,7 +119,7 @@ def _points(ask, read, say, write):
         text = read().strip() or "0"
         if text not in ("0", "1", "2"): raise ValueError(f"{text!r} is not 0, 1 or 2")
         return int(text) / 2
-    write("\n".join([say["points"], *(f"  {n}. {p}" for n, p in enumerate(ask.item.rubric, 1))]))
+    write("\n".join([say["points"], *(wrapped(f"{n}. {p}", "  ") for n, p in enumerate(ask.item.rubric, 1))]))
     text = read().strip().lower()
     if text in ("all", "全部"): return list(range(len(ask.item.rubric)))
     numbers = re.split(r"[\s,，、]+", text) if text and text not in ("none", "无") else []
@@ -105,14 +128,19 @@ def _points(ask, read, say, write):
     return [int(n) - 1 for n in numbers]
 
 
+def _head(ask, say):
+    "What is asked, and the clock, as two lines."
+    where = dict(number=ask.number, of=ask.of, topic=ask.item.topic, level=ask.item.level, kind=say["oral" if ask.depth else ask.item.kind],
+                 why=say["deeper"].format(ask.depth) if ask.depth else say[ask.why])
+    return say["head"].format(**where), say["clock"].format(minutes=ask.minutes, left=max(0, ask.left))
+
+
 def _show(ask, say, write):
     "The question with its clock."
-    where = dict(number=ask.number, of=ask.of, topic=ask.item.topic, level=ask.item.level, kind=say[ask.item.kind if not ask.depth else "oral"],
-                 why=say["deeper"].format(ask.depth) if ask.depth else say[ask.why])
-    write("\n" + say["head"].format(**where))
-    write(say["clock"].format(minutes=ask.minutes, left=max(0, ask.left)) + "\n")
-    write(plain(ask.text))
-    if not ask.depth and ask.item.options: write("\n".join(f"  {letter}) {o}" for letter, o in zip("abcdefgh", ask.item.options)))
+    head, clock = _head(ask, say)
+    write(f"\n{bold(head)}\n{clock}\n")
+    write(wrapped(ask.text))
+    if not ask.depth and ask.item.options: write("\n".join(wrapped(f"{letter}. {o}", "  ") for letter, o in zip(LETTERS, ask.item.options)))
 
 
 def _until_valid(step, say, write):
@@ -136,7 +164,7 @@ def hold(interview, read=input, write=print, clock=time.monotonic):
         turn = interview.state["turns"][-1]
         write("  " + say["grade"].format(turn["raw"]) + (f"\n{turn['message']}" if turn["message"] and not ask.depth else ""))
         if turn["score"] < turn["raw"]: write("  " + say["over"].format(turn["seconds"] - turn["minutes"] * 60, turn["raw"], turn["score"]))
-        if ask.why != "follow-up": write(f"\n{say['model']}: {plain(turn['item']['answer'])}")
+        if ask.why != "follow-up": write(f"\n{bold(say['model'])}\n{wrapped(turn['item']['answer'], '  ')}")
     s = summary(interview.state)
     write("\n" + say["done"].format(s["overall"], s["answered"]) + " " + say["own"])
 
@@ -147,13 +175,11 @@ def main(role, level, minutes, lang, seed, resume, report) -> int:
     if not interview: print(SAY[lang]["nothing"]); return 1
     say = SAY[interview.state["lang"]]
     def read():
-        line = sys.stdin.readline()
-        if not line: raise EOFError
-        return line.rstrip("\r\n")
-    def ask():
-        print("> ", end="", flush=True)
-        return read()
-    try: hold(interview, ask)
+        line = input("> ")
+        if line.strip().lower() == "q": raise EOFError
+        return line
+    print(say["keys"])
+    try: hold(interview, read)
     except EOFError: print(say["kept"]); return 0
     except KeyboardInterrupt: print(say["kept"]); return 130
     path = write_report(interview.state, report or f"interview-{interview.state['id']}.html")
@@ -194,14 +220,11 @@ class _Room:
         ask = self.interview.next()
         if ask is None: return self.end(said)
         s, w = self.say, self.w
-        why = s["deeper"].format(ask.depth) if ask.depth else s[ask.why]
-        head = s["head"].format(number=ask.number, of=ask.of, why=why, topic=ask.item.topic, level=ask.item.level,
-                                kind=s["oral" if ask.depth else ask.item.kind])
-        clock = s["clock"].format(minutes=ask.minutes, left=max(0, ask.left))
+        head, clock = _head(ask, s)
         parts = [w.HTML(f"<small>{html.escape(head)}<br>{html.escape(clock)}</small>"), self.text(ask.text)]
         self.start, self.problem = self.clock(), w.HTML("")
         parts += self.form(ask) if ask.stage == "answer" else self.marks(ask)
-        self.box.children = ([w.HTML(said)] if said else []) + parts + [self.problem]
+        self.box.children = [w.HTML(STYLE + said)] + parts + [self.problem]
 
     def form(self, ask):
         "Where the answer goes."
@@ -233,14 +256,13 @@ class _Room:
         s, w = self.say, self.w
         parts = [w.HTML(f"<b>{s['strict']} {s['own']}</b>")]
         if ask.depth:
-            grade = w.RadioButtons(options=[(x.strip(), v) for x, v in zip(re.findall(r"\d ([^,.，。]+)", s["follow"]), (1., .5, 0.))], value=0.)
+            words = re.findall(r"\d ([^,.，。]+)", s["follow"])            # 2 well, 1 partly, 0 not
+            grade = w.RadioButtons(options=list(zip(words, (1., .5, 0.))), value=0.)
             return parts + [w.HTML(html.escape(s["follow"])), grade, self.button(s["marked"], lambda: self.tick(grade.value))]
-        ticks = [w.Checkbox(value=False, indent=False, description=p, layout=w.Layout(width="100%", height="auto")) for p in ask.item.rubric]
-        for t in ticks: t.add_class("mmgen-tick")
-        style = w.HTML("<style>.mmgen-tick label, .mmgen-tick span { white-space: normal !important; height: auto !important; line-height: 1.4 }"
-                       ".mmgen-interview .widget-radio-box label { white-space: normal; height: auto; line-height: 1.4 }</style>")
+        wide = w.Layout(width="100%", height="auto")
+        ticks = [w.Checkbox(value=False, indent=False, description=p, layout=wide) for p in ask.item.rubric]
         done = self.button(s["marked"], lambda: self.tick([i for i, t in enumerate(ticks) if t.value]))
-        return [style, *parts, *ticks, done]
+        return [*parts, *ticks, done]
 
     def tick(self, points):
         "Hand the marks in."
@@ -264,7 +286,8 @@ class _Room:
         page = html.escape(report_html(state), quote=True)
         frame = f"<iframe title='report' srcdoc=\"{page}\" style='width:100%;height:600px;border:1px solid #777'></iframe>"
         path = write_report(state, f"interview-{state['id']}.html")
-        self.box.children = [self.w.HTML(x) for x in (said, f"<p>{html.escape(words)}</p><p>{self.say['saved'].format(path)}</p>", frame) if x]
+        done = f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
+        self.box.children = [self.w.HTML(x) for x in (STYLE + said, done, frame)]
 
 
 def mock_interview(role="research engineer", level="junior", minutes=15, lang="en", seed=0):
