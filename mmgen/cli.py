@@ -32,11 +32,6 @@ def parser() -> argparse.ArgumentParser:
 
     add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
     add("--no-notebooks", action="store_true", help="pytest only")
-    add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
-    add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
-    add("--list", action="store_true", help="list the gates")
-    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
-    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
     add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
     add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
     add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
@@ -45,6 +40,28 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="another seed, other questions")
     add("--resume", action="store_true", help="go on with the interview that was interrupted")
     add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
+    add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
+    add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
+    add("--list", action="store_true", help="list the gates")
+    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
+    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+
+    add = command(quiz, "ask questions in the terminal, those that are due first", "Every answer is kept at once; q or Ctrl-D ends.")
+    add("--topic", help="only this topic, such as vqvae")
+    add("--level", help="only this level: screening, junior, senior or staff")
+    add("--kind", action="append", help="only this kind: oral, choice, numeric or code; may be given again")
+    add("--lang", default="en", help="en (default) or zh")
+    add("--n", type=int, default=10, help="questions at most (default: 10)")
+    add("--seed", type=int, help="draw the same numbers and the same order of options again")
+    add("--edit", action="store_true", help="ask exercises too, in $EDITOR")
+
+    add = command(progress, "show what was passed, what is due and what to read again", "Or export, import and report it.")
+    add("--lang", default="en", help="en (default) or zh")
+    add("--export", metavar="FILE", help="write all progress to one file")
+    add("--import", dest="restore", metavar="FILE", help="merge an exported file in; nothing is lost or counted twice")
+    add("--report", metavar="REPORT.HTML", help="write a completion report")
+    add("--verify", metavar="REPORT.HTML", help="recompute a completion report from the export named by --from")
+    add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
@@ -80,6 +97,12 @@ def test(args):
     return code or (0 if args.no_notebooks or args.rest else notebook_tests(root))
 
 
+def interview(args):
+    "Hold a mock interview."
+    from .interview import talk
+    return talk.main(args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report)
+
+
 def check(args):
     "Run the gates."
     from .course import gates
@@ -97,10 +120,26 @@ def links(args):
     print("\n".join(f"changed {name}" for name in changed) or "everything is in step with settings.ini")
 
 
-def interview(args):
-    "Hold a mock interview."
-    from .interview import talk
-    return talk.main(args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report)
+def quiz(args):
+    "Ask questions."
+    from .interview.terminal import run
+    try: run(args.topic, args.level, args.lang, args.kind, args.n, args.seed, args.edit)
+    except ValueError as e: print(f"mmgen quiz: {e}", file=sys.stderr); return 2
+
+
+def progress(args):
+    "Show, export, import or report what the learner has done."
+    from .exercises.progress import ProgressError, export, restore
+    from .interview import completion, standing
+    try:
+        if args.restore: print(f"{restore(args.restore)} new events from {args.restore}")
+        if args.export: print(f"{args.export}: SHA-256 {export(args.export)}")
+        if args.report: print(f"{args.report}: SHA-256 {completion.make(args.report, args.source, args.lang)['sha256']}")
+        if args.verify:
+            differs = completion.verify(args.verify, args.source) if args.source else ["--from is missing: the exported file"]
+            print("\n".join(differs) or f"{args.verify} is what {args.source} gives"); return int(bool(differs))
+        if not (args.restore or args.export or args.report): print(standing.report(args.lang))
+    except (ProgressError, OSError, ValueError) as e: print(f"mmgen progress: {e}", file=sys.stderr); return 2
 
 
 def doctor(args):

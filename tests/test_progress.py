@@ -147,8 +147,8 @@ def test_without_permission_the_session_goes_on(mode, home, tmp_path):
     for folder in (tmp_path, *tmp_path.parents):
         if folder.owner() == "root" and folder != Path("/") and folder != Path("/tmp"): folder.chmod(0o755)
     home.chmod(0o555); progress_file().chmod(mode)
-    out, _ = python("from mmgen.exercises.progress import *\nrecord('a.b', 'wrong'); record('a.b', 'hint'); print(len(history()))",
-                    user=65534, cwd="/").communicate()
+    out, _ = python("import os\nfrom mmgen.exercises.progress import *\nprogress_file(); os.setuid(65534)\n"
+                    "record('a.b', 'wrong'); record('a.b', 'hint'); print(len(history()))").communicate()
     assert out.splitlines()[-1] == ("2" if mode == 0 else "3") and "Traceback" not in out and "was not saved in" in out
     assert progress_file().read_bytes() == before and names("damaged", home) == []
 
@@ -191,8 +191,9 @@ def test_restore_instead_of_merge_keeps_what_was_there(tmp_path, home, monkeypat
 
 def changed(export, how):
     lines = export.read_text().splitlines(keepends=True)
-    text = {"cut": "".join(lines)[:-20], "line lost": "".join(lines[:-1]), "score": "".join(lines).replace("passed", "passeD"), "empty": "",
-            "binary": "", "html": "<html>", "list": "[]", "newer": "".join([lines[0].replace('"version": 1', '"version": 2'), *lines[1:]])}[how]
+    text = {"cut": "".join(lines)[:-20], "line lost": "".join(lines[:-1]), "score": "".join(lines).replace("passed", "passeD"),
+            "empty": "", "binary": "", "html": "<html>", "list": "[]",
+            "newer": "".join([lines[0].replace('"version": 1', '"version": 2'), *lines[1:]])}[how]
     export.write_bytes(b"\x80\x81SQLite" if how == "binary" else text.encode())
 
 
@@ -207,9 +208,10 @@ def test_a_damaged_or_foreign_export_changes_nothing(how, words, tmp_path):
         assert words in str(e.value) and logs() == before
 
 
-@pytest.mark.parametrize("line", ['["attempts", "u", 1.0, "a.b"]', '["attempts", "u", 1.0, "a.b", "x", "y"]', '["others", "u"]', "3", "{}", "[]",
-                                  '["attempts", "u", 1e999, "a.b", "x"]', '["attempts", "u", NaN, "a.b", "x"]', '["attempts", 1, 1.0, "a.b", "x"]',
-                                  '["attempts", "u", true, "a.b", "x"]', '["attempts", "\\ud800", 1.0, "a.b", "x"]'])
+@pytest.mark.parametrize("line", [
+    '["attempts", "u", 1.0, "a.b"]', '["attempts", "u", 1.0, "a.b", "x", "y"]', '["others", "u"]', "3", "{}", "[]",
+    '["attempts", "u", 1e999, "a.b", "x"]', '["attempts", "u", NaN, "a.b", "x"]', '["attempts", 1, 1.0, "a.b", "x"]',
+    '["attempts", "u", true, "a.b", "x"]', '["attempts", "\\ud800", 1.0, "a.b", "x"]'])
 def test_a_well_summed_export_with_a_broken_event_changes_nothing(line, tmp_path):
     import hashlib
     record("a.b", "passed"); before = logs()

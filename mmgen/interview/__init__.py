@@ -1,11 +1,22 @@
 """The question bank and what examines from it: `questions(topic)` shows a topic's questions in a notebook, `quiz()` asks them."""
 from .bank import LANGUAGES, BankError, check_questions, load_questions
 
-__all__ = ["load_questions", "check_questions", "questions", "BankError", "as_markdown"]
+__all__ = ["load_questions", "check_questions", "questions", "BankError", "as_markdown", "quiz", "progress", "keep"]
 WORDS = {"en": ("Answer, rubric, follow-ups", "A full answer names", "A weak candidate says:", "Why that fails:", "Follow-ups",
                 "Shown in", ", section ", "Sources:", "more with options or numbers"),
          "zh": ("答案、要点与追问", "完整的回答应包含", "常见的弱回答：", "为什么站不住：", "追问",
                 "出处", "，小节 ", "文献：", "道选择题或数值题另见")}
+
+
+def __getattr__(name):
+    "`quiz` and `progress` come with the widgets, `keep` with the progress file, when they are asked for."
+    import importlib
+    if name in ("quiz", "progress"):
+        found = getattr(importlib.import_module(".widgets", __name__), name)
+    elif name == "keep": from ..exercises.progress import keep as found
+    else: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def as_markdown(q, lang="en"):

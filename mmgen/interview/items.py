@@ -32,7 +32,7 @@ class Grade:
     score: float; message: str = ""
 
 
-def _number(*key):
+def stable_number(*key):
     "A large whole number that depends on `key` only: the same in every process and on every machine."
     return int.from_bytes(hashlib.sha256("/".join(map(str, key)).encode()).digest()[:8], "big")
 
@@ -46,7 +46,7 @@ def format_number(value) -> str:
 
 def _numeric(q, lang, seed):
     "Draw the numbers of a numeric question: fields of its item, and a function that puts the numbers into a text."
-    drawn = {name: numbers[_number(q["id"], seed, name) % len(numbers)] for name, numbers in q["draw"].items()}
+    drawn = {name: numbers[stable_number(q["id"], seed, name) % len(numbers)] for name, numbers in q["draw"].items()}
     value = evaluate(q["value"], drawn)
     shown = {name: format_number(v) for name, v in {**drawn, "value": value}.items()}
     return dict(value=value, tolerance=q["tolerance"], unit=q["unit"][lang]), lambda text: text.format(**shown)
@@ -54,7 +54,7 @@ def _numeric(q, lang, seed):
 
 def _choice(q, lang, seed):
     options = [(q["right"][lang], "")] + [(w[lang], w["why"][lang]) for w in q["wrong"]]
-    order = sorted(range(len(options)), key=lambda i: _number(q["id"], seed, i))
+    order = sorted(range(len(options)), key=lambda i: stable_number(q["id"], seed, i))
     return dict(options=tuple(options[i][0] for i in order), why=tuple(options[i][1] for i in order), right=order.index(0))
 
 
