@@ -13,7 +13,8 @@ class Recall(Exercise):
     id = "interview.recall"
     difficulty, importance, minutes = 2, 1, 6
     task = r"""FSRS-6 says that the probability of recall $t$ days after a review is $R = (1 + F t/S)^{-d}$. The stability $S$ is the
-number of days after which $R = 0.9$, which fixes $F$. Return $R$ for floats `days`, `stability` and `decay`, without a look into the package."""
+number of days after which $R = 0.9$, which fixes $F$. Return $R$ for floats `days`, `stability` and `decay`, without a look into the
+package."""
     starter = """
 def recall(days, stability, decay=.1542):
     ...
@@ -99,8 +100,8 @@ class Brier(Exercise):
     id = "interview.brier"
     difficulty, importance, minutes = 2, 3, 8
     covers = ()
-    task = """`said` (n,) is how sure a candidate was of each answer, in [0, 1]; `right` (n,) is 1. where it was right, else 0. Return two floats:
-the Brier score, which is the mean squared difference, and the bias, which is the mean of `said` minus the mean of `right`
+    task = """`said` (n,) is how sure a candidate was of each answer, in [0, 1]; `right` (n,) is 1. where it was right, else 0. Return
+two floats: the Brier score, which is the mean squared difference, and the bias, which is the mean of `said` minus the mean of `right`
 (above 0: too sure)."""
     starter = """
 def calibration(said, right):
@@ -144,9 +145,10 @@ class SampleFlops(Exercise):
     id = "interview.sample_flops"
     difficulty, importance, minutes = 3, 5, 8
     covers = ()
-    task = """A transformer denoiser has `depth` blocks of width `dim`; each holds attention (query, key, value and output projections) and an
-MLP that widens four times. One picture is `tokens` tokens. Return the floating-point operations, an integer, of drawing it in `steps`
-steps; a multiply and an add are two. With `guided` each step runs the network twice. Matrix products only: no norms, no softmax, no modulation."""
+    task = """A transformer denoiser has `depth` blocks of width `dim`; each holds attention (query, key, value and output projections)
+and an MLP that widens four times. One picture is `tokens` tokens. Return the floating-point operations, an integer, of drawing it in
+`steps` steps; a multiply and an add are two. With `guided` each step runs the network twice. Matrix products only: no norms, no
+softmax, no modulation."""
     starter = """
 def sample_flops(depth, dim, tokens, steps, guided):
     ...
@@ -173,7 +175,8 @@ def sample_flops(depth, dim, tokens, steps, guided):
                 ((q @ k.T) @ v @ w @ up) @ down
             return count.get_total_flops()
         t.equal("one block, one step: as PyTorch counts it", t.call(sample_flops, 1, 16, 5, 1, False), counted(16, 5),
-                given="width 16, 5 tokens", because="2 for multiply and add; 12 d^2 weights a block; and two products between tokens, which grow with n^2")
+                given="width 16, 5 tokens",
+                because="2 for multiply and add; 12 d^2 weights a block; and two products between tokens, which grow with n^2")
         t.equal("another block as PyTorch counts it", t.call(sample_flops, 1, 8, 64, 1, False), counted(8, 64), given="width 8, 64 tokens",
                 because="with many tokens the products between tokens weigh most")
         t.equal("blocks and steps multiply", t.call(sample_flops, 3, 16, 5, 7, False), 21 * counted(16, 5), given="3 blocks, 7 steps")
@@ -202,8 +205,9 @@ class StateBytes(Exercise):
     id, kind = "interview.state_bytes", "bug"
     difficulty, importance, minutes = 2, 5, 5
     covers = ()
-    task = """`n` weights are trained with AdamW in mixed precision: weights and gradients in bfloat16, and in float32 a copy of the weights
-and both moments; with `ema` also an averaged copy in float32. A candidate's estimate forgets something. Repair it; activations are not counted."""
+    task = """`n` weights are trained with AdamW in mixed precision: weights and gradients in bfloat16, and in float32 a copy of the
+weights and both moments; with `ema` also an averaged copy in float32. A candidate's estimate forgets something. Repair it; activations
+are not counted."""
     starter = """
 def state_bytes(n, ema=False):
     weights, gradients = 2 * n, 2 * n          # bfloat16
