@@ -378,3 +378,84 @@ def test_the_command_is_killed_goes_on_and_reports(tmp_path):
     assert "我的回答" in (tmp_path / "out.html").read_text(encoding="utf8")
     bad = command("--minutes", "20")
     assert bad.returncode == 2 and "invalid choice" in bad.stderr
+
+
+def room(monkeypatch, **kw):
+    pytest.importorskip("ipywidgets")
+    def make(resume):
+        if not resume: return session(keep=keep_session, **kw)
+        return Interview.resume(load_session(), items=BANK, keep=keep_session)
+    ticks = iter(range(0, 10**6, 20))
+    return talk.Room(make, kw.get("lang", "en"), lambda: next(ticks))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_widget_holds_an_interview(lang, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mock, "run_code", lambda id, text: Result("passed"))
+    monkeypatch.setattr(talk.Room, "field", lambda self, ask, old=talk.Room.field: old(self, ask) if ask.item.kind != "code" else
+                        self.w.Textarea(value="my code"))
+    r = room(monkeypatch, lang=lang, seed=1, minutes=15)
+    button = r.button
+    assert r.other.layout.display == "none"
+    button.click()
+    while (ask := r.interview.next()):
+        assert r.button is button and "one" not in r.asked.value.split()
+        field = r.inputs.children[-1]
+        if ask.stage == "answer":
+            field.value = {"choice": 1, "numeric": "392"}.get(ask.item.kind if not ask.depth else "oral", EVIL)
+        elif ask.depth: field.value = 1.
+        else:
+            for tick in r.inputs.children[1:]: tick.value = True
+        button.click()
+    assert summary(r.interview.state)["overall"] == 1 and "srcdoc" in r.inputs.children[0].value
+    written, = tmp_path.glob("interview-*.html")
+    assert not {"script", "img"} & set(Text(written.read_text(encoding="utf8")).tags)
+
+
+def test_the_widget_keeps_what_is_typed_and_says_what_is_wrong(monkeypatch):
+    r = room(monkeypatch, seed=1)
+    r.button.click()
+    r.inputs.children[0].value = "half an ans"
+    again = room(monkeypatch, seed=1)
+    assert again.other.layout.display == "" and "Go on" in again.other.description
+    again.other.click()
+    assert again.inputs.children[0].value == "half an ans"
+    while again.interview.next().item.kind != "numeric" or again.interview.next().depth: again.other.click()
+    again.inputs.children[0].value = "<b>many"
+    again.button.click()
+    assert "is not a number" in again.problem.value and "&lt;b&gt;many" in again.problem.value
+    again.other.click()
+    assert again.interview.state["turns"][-1]["given"] is None and again.problem.value == ""
+
+
+ORACLES = {"interview.bytes-of-state": lambda n: n * 1e6 * sum(torch_bytes()) / 1e9,
+           "interview.interval": lambda s, r: crossing(lambda t: (1 + (.9 ** -2 - 1) * t / s) ** -.5 - r)}
+
+
+def torch_bytes():
+    "Bytes of one weight, its gradient, and in float32 its copy, two moments and average."
+    import torch
+    return [torch.empty((), dtype=d).element_size() for d in (torch.bfloat16,) * 2 + (torch.float32,) * 4]
+
+
+def crossing(f):
+    "Where a falling function is zero, by halving."
+    low, high = 0., 1e6
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f(middle) > 0 else (low, middle)
+    return low
+
+
+def test_numbers_of_the_interview_questions_have_a_second_route():
+    import itertools
+
+    from mmgen.interview.arithmetic import evaluate
+    from mmgen.interview.bank import load_questions
+    numeric = {q["id"]: q for q in load_questions("interview") if q["kind"] == "numeric"}
+    assert set(numeric) == set(ORACLES)
+    for id, q in numeric.items():
+        for numbers in itertools.product(*q["draw"].values()):
+            drawn = dict(zip(q["draw"], numbers))
+            assert evaluate(q["value"], drawn) == pytest.approx(ORACLES[id](**drawn), rel=1e-6)

@@ -3,11 +3,13 @@ import html
 import re
 import time
 
-from .mock import Interview, keep_session, load_session
+from .bank import LEVELS
+from .mock import ROLES, SESSIONS, Interview, keep_session, load_session
+from .report import report_html, rich, summary, write_report
 from .terminal import bold, wrapped
-from .report import report_html, summary, write_report
+from .widgets import show
 
-__all__ = ["begin", "hold", "main", "mock_interview"]
+__all__ = ["begin", "hold", "main", "mock_interview", "Room"]
 LETTERS = "ABCDEFGH"
 STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
 line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
@@ -50,11 +52,12 @@ _SAY = {
     "send": ("Answer", "提交"),
     "skip": ("I do not know", "不知道"),
     "marked": ("Mark", "打分"),
+    "again": ("Another interview", "再来一次"),
+    "static": ("A mock interview of {} minutes; in a terminal: mmgen interview", "{} 分钟的模拟面试；在终端里：mmgen interview --lang zh"),
     "start": ("Begin the interview", "开始面试"),
     "resume": ("Go on with the kept one", "继续上次的面试"),
     "strict": ("Tick only what you named.", "只勾选你确实提到的要点。"),
     "model": ("Model answer", "参考答案"),
-    "late": ("over time", "已超时"),
 }
 SAY = {lang: {k: pair[i] for k, pair in _SAY.items()} for i, lang in enumerate(("en", "zh"))}
 
@@ -187,27 +190,25 @@ def main(role, level, minutes, lang, seed, resume, report) -> int:
     return 0
 
 
-class _Room:
-    "The widget: what is asked, a place for the answer, the marks, the report at the end."
-    def __init__(self, make, lang, clock=time.monotonic):
+class Room:
+    "The widget: what is asked, a place for the answer, the marks, the report. The button at its foot stays the same for every step."
+    def __init__(self, make, lang="en", clock=time.monotonic):
         import ipywidgets as w
-        self.w, self.make, self.lang, self.clock, self.interview = w, make, lang, clock, None
-        self.box = w.VBox([], layout=w.Layout(max_width="720px", width="100%"))
+        self.w, self.make, self.say, self.clock, self.interview = w, make, SAY[lang], clock, None
+        auto = w.Layout(width="auto", min_height="32px")
+        self.button, self.other = w.Button(button_style="primary", layout=auto), w.Button(layout=auto)
+        self.button.on_click(lambda _: self.act())
+        self.other.on_click(lambda _: self.turn_aside())
+        self.said, self.asked, self.problem, self.inputs = w.HTML(STYLE), w.HTML(), w.HTML(), w.VBox()
+        self.box = w.VBox([self.said, self.asked, self.inputs, self.problem, w.HBox([self.button, self.other])],
+                          layout=w.Layout(max_width="720px", width="100%"))
         self.box.add_class("mmgen-interview")
-        buttons = [self.button(SAY[lang]["start"], lambda: self.open(False))]
-        if load_session(): buttons.append(self.button(SAY[lang]["resume"], lambda: self.open(True)))
-        self.box.children = buttons
+        self.wait(self.say["start"], lambda: self.open(False), self.say["resume"] if load_session() else "", lambda: self.open(True))
 
-    def button(self, text, act):
-        "A button that calls `act()`."
-        b = self.w.Button(description=text, button_style="primary", layout=self.w.Layout(width="auto", min_height="32px"))
-        b.on_click(lambda _: act())
-        return b
-
-    def text(self, source):
-        "Markdown as a widget."
-        from .report import rich
-        return self.w.HTML(f"<div style='line-height:1.5;white-space:normal;overflow-wrap:anywhere'>{rich(source)}</div>")
+    def wait(self, label, act, other="", turn_aside=None):
+        "Name the buttons and what they do next; without `other` there is one."
+        self.button.description, self.act, self.turn_aside = label, act, turn_aside
+        self.other.description, self.other.layout.display = other, "" if other else "none"
 
     def open(self, resume):
         "Begin, or go on."
@@ -217,52 +218,50 @@ class _Room:
 
     def step(self, said=""):
         "Show what stands to be asked."
-        ask = self.interview.next()
-        if ask is None: return self.end(said)
-        s, w = self.say, self.w
-        head, clock = _head(ask, s)
-        parts = [w.HTML(f"<small>{html.escape(head)}<br>{html.escape(clock)}</small>"), self.text(ask.text)]
-        self.start, self.problem = self.clock(), w.HTML("")
-        parts += self.form(ask) if ask.stage == "answer" else self.marks(ask)
-        self.box.children = [w.HTML(STYLE + said)] + parts + [self.problem]
+        ask, s = self.interview.next(), self.say
+        self.said.value, self.problem.value = STYLE + said, ""
+        if ask is None: return self.end()
+        head, clock = (html.escape(x) for x in _head(ask, s))
+        self.asked.value = f"<small>{head}<br>{clock}</small><div style='line-height:1.5;overflow-wrap:anywhere'>{rich(ask.text)}</div>"
+        self.start = self.clock()
+        if ask.stage == "mark": return self.show_marks(ask)
+        field = self.field(ask)
+        self.inputs.children = [field]
+        self.wait(s["send"], lambda: self.take(ask, field.value), s["skip"], lambda: self.take(ask, None))
 
-    def form(self, ask):
-        "Where the answer goes."
+    def field(self, ask):
+        "Where the answer goes; words and code are kept while they are typed."
         s, w, kind = self.say, self.w, "oral" if ask.depth else ask.item.kind
-        wide = w.Layout(width="100%", min_height="110px")
         if kind == "choice":
-            field = w.RadioButtons(options=[(o, i) for i, o in enumerate(ask.item.options)], value=None, layout=w.Layout(width="100%"))
-        elif kind == "numeric": field = w.Text(description="", placeholder=s["answer"])
-        else: field = w.Textarea(value=ask.draft or (self.starter(ask) if kind == "code" else ""), placeholder=s["answer"], layout=wide)
-        if kind in ("oral", "code"): field.observe(lambda change: self.interview.draft(change["new"]), "value")
-        send = self.button(s["send"], lambda: self.take(field.value))
-        if kind == "numeric": field.on_submit(lambda _: self.take(field.value)) if hasattr(field, "on_submit") else None
-        return [field, w.HBox([send, self.button(s["skip"], lambda: self.take(None))])]
+            return w.RadioButtons(options=[(o, i) for i, o in enumerate(ask.item.options)], value=None, layout=w.Layout(width="100%"))
+        if kind == "numeric": return w.Text(placeholder=s["answer"], layout=w.Layout(width="100%", max_width="20em"))
+        begun = ask.draft
+        if kind == "code" and not begun:
+            from ..exercises import exercise
+            begun = exercise(ask.item.id).starter.strip()
+        field = w.Textarea(value=begun, placeholder=s["answer"], rows=6, layout=w.Layout(width="100%", height="140px"))
+        field.observe(lambda change: self.interview.draft(change["new"]), "value")
+        return field
 
-    def starter(self, ask):
-        "The starter of a code question."
-        from ..exercises import exercise
-        return exercise(ask.item.id).starter.strip()
-
-    def take(self, given):
-        "Hand the answer in."
-        if given == "" and self.interview.next().item.kind == "numeric": given = None
+    def take(self, ask, given):
+        "Hand the answer in; an empty number or choice is none."
+        if ask.item.kind in ("numeric", "choice") and not ask.depth and given in ("", None): given = None
         try: grade = self.interview.answer(given, self.clock() - self.start)
         except ValueError as e: self.problem.value = f"<b>{html.escape(str(e))}</b>"; return
         self.step(self.feedback() if grade else "")
 
-    def marks(self, ask):
+    def show_marks(self, ask):
         "The rubric to tick, after the answer."
         s, w = self.say, self.w
-        parts = [w.HTML(f"<b>{s['strict']} {s['own']}</b>")]
         if ask.depth:
             words = re.findall(r"\d ([^,.，。]+)", s["follow"])            # 2 well, 1 partly, 0 not
             grade = w.RadioButtons(options=list(zip(words, (1., .5, 0.))), value=0.)
-            return parts + [w.HTML(html.escape(s["follow"])), grade, self.button(s["marked"], lambda: self.tick(grade.value))]
+            self.inputs.children = [w.HTML(f"<b>{s['own']}</b>"), grade]
+            return self.wait(s["marked"], lambda: self.tick(grade.value))
         wide = w.Layout(width="100%", height="auto")
         ticks = [w.Checkbox(value=False, indent=False, description=p, layout=wide) for p in ask.item.rubric]
-        done = self.button(s["marked"], lambda: self.tick([i for i, t in enumerate(ticks) if t.value]))
-        return [*parts, *ticks, done]
+        self.inputs.children = [w.HTML(f"<b>{s['strict']} {s['own']}</b>"), *ticks]
+        self.wait(s["marked"], lambda: self.tick([i for i, t in enumerate(ticks) if t.value]))
 
     def tick(self, points):
         "Hand the marks in."
@@ -271,26 +270,27 @@ class _Room:
 
     def feedback(self):
         "What came of the last answer."
-        from .report import rich
         t, s = self.interview.state["turns"][-1], self.say
         late = s["over"].format(t["seconds"] - t["minutes"] * 60, t["raw"], t["score"]) if t["score"] < t["raw"] else ""
         said = f"<b>{s['grade'].format(t['raw'])}</b> {html.escape(late)}"
         if t["why"] == "follow-up": return said
-        words = f"<pre style='white-space:pre-wrap'>{html.escape(t['message'])}</pre>" if t["message"] else ""
+        words = f"<pre>{html.escape(t['message'])}</pre>" if t["message"] else ""
         return f"{said}{words}<details><summary>{s['model']}</summary>{rich(t['item']['answer'])}</details><hr>"
 
-    def end(self, said):
-        "The report."
-        s, state = summary(self.interview.state), self.interview.state
+    def end(self):
+        "The report, beside the notebook and below."
+        state, s = self.interview.state, summary(self.interview.state)
+        path = write_report(state, f"interview-{state['id']}.html")
         words = f"{self.say['done'].format(s['overall'], s['answered'])} {self.say['own']}"
+        self.asked.value = f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
         page = html.escape(report_html(state), quote=True)
         frame = f"<iframe title='report' srcdoc=\"{page}\" style='width:100%;height:600px;border:1px solid #777'></iframe>"
-        path = write_report(state, f"interview-{state['id']}.html")
-        done = f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
-        self.box.children = [self.w.HTML(x) for x in (STYLE + said, done, frame)]
+        self.inputs.children = [self.w.HTML(frame, layout=self.w.Layout(width="100%"))]
+        self.wait(self.say["again"], lambda: self.open(False))
 
 
 def mock_interview(role="research engineer", level="junior", minutes=15, lang="en", seed=0):
-    "A mock interview in a notebook; a session that was interrupted can go on. The report is written beside the notebook at its end."
-    room = _Room(lambda resume: begin(role, level, minutes, lang, seed, resume), lang)
-    return room.box
+    "Show a mock interview in a notebook; one that was interrupted can go on. Its report is written beside the notebook at the end."
+    for name, value, allowed in (("role", role, ROLES), ("level", level, LEVELS), ("minutes", minutes, SESSIONS), ("lang", lang, SAY)):
+        if value not in allowed: raise ValueError(f"{name}={value!r}; expected one of {', '.join(map(str, allowed))}")
+    show(Room(lambda resume: begin(role, level, minutes, lang, seed, resume), lang).box, SAY[lang]["static"].format(minutes))
