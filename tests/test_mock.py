@@ -397,7 +397,7 @@ def test_the_widget_holds_an_interview(lang, monkeypatch, tmp_path):
                         self.w.Textarea(value="my code"))
     r = room(monkeypatch, lang=lang, seed=1, minutes=15)
     button = r.button
-    assert r.other.layout.display == "none"
+    assert r.other.layout.display == "none" and r.button.layout.display != "none"
     button.click()
     while (ask := r.interview.next()):
         assert r.button is button and "one" not in r.asked.value.split()

@@ -195,8 +195,8 @@ class Room:
     def __init__(self, make, lang="en", clock=time.monotonic):
         import ipywidgets as w
         self.w, self.make, self.say, self.clock, self.interview = w, make, SAY[lang], clock, None
-        auto = w.Layout(width="auto", min_height="32px")
-        self.button, self.other = w.Button(button_style="primary", layout=auto), w.Button(layout=auto)
+        self.button, self.other = (w.Button(layout=w.Layout(width="auto", min_height="32px")) for _ in range(2))
+        self.button.button_style = "primary"
         self.button.on_click(lambda _: self.act())
         self.other.on_click(lambda _: self.turn_aside())
         self.said, self.asked, self.problem, self.inputs = w.HTML(STYLE), w.HTML(), w.HTML(), w.VBox()

@@ -30,7 +30,7 @@ def write_notebook(path, *sources):
 
 
 @contextlib.contextmanager
-def jupyterlab(folder, seconds=120):
+def jupyterlab(folder, seconds=300):
     "JupyterLab on `folder`, with homes of its own inside it; yields the address with `{}` for a path."
     from mmgen.course.run import kill_tree
     port, log = free_port(), Path(folder) / "lab.log"
