@@ -58,9 +58,8 @@ def evaluate(text, known=None) -> float:
     try: value = _value(_tree(text), CONSTANTS | dict(known or {}))
     except ZeroDivisionError: raise FormulaError(f"{text.strip()!r} divides by zero") from None
     except OverflowError: raise FormulaError(f"{text.strip()!r} is too large") from None
-    except (ValueError, TypeError) as e:
-        if isinstance(e, FormulaError): raise
-        raise FormulaError(f"{text.strip()!r} has no value: {e}") from None
+    except FormulaError: raise
+    except (ValueError, TypeError): raise FormulaError(f"{text.strip()!r} has no value") from None
     if isinstance(value, complex): raise FormulaError(f"{text.strip()!r} is not a real number")
     try: finite = math.isfinite(float(value))
     except OverflowError: finite = False

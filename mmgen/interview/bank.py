@@ -1,6 +1,7 @@
 """The question bank, `data/questions/TOPIC.yaml`: `load_questions(topic)`, `all_questions()`, `find(id)`, each entry checked."""
 import difflib
 import functools
+import re
 from pathlib import Path
 
 from .schema import KINDS, LANGUAGES, LEVELS, BankError, check_questions
@@ -36,6 +37,8 @@ def read_bank(file):
     try: text = file.read_bytes().decode("utf8")
     except UnicodeDecodeError as e: raise BankError(f"{file.name}: is not UTF-8: byte {e.start}") from e
     if text.startswith("\ufeff"): raise BankError(f"{file.name}: begins with a byte-order mark; save it as UTF-8 without one")
+    if tab := re.search(r"^ *\t", text, re.M):
+        raise BankError(f"{file.name}: line {text.count(chr(10), 0, tab.start()) + 1}: begins with a tab; expected spaces")
     try: entries = yaml.load(text, Loader)
     except yaml.YAMLError as e:
         line = f"line {e.problem_mark.line + 1}: " if getattr(e, "problem_mark", None) else ""

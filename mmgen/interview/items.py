@@ -98,21 +98,24 @@ def all_items(topic=None, level=None, lang="en", kinds=None, seed=0) -> list:
 
 
 SAY = {"en": dict(right="right", answer="the answer is {}", off="{} is off by {:.2g} %", factor="{} is off by exactly {}: {}?",
-                  unit="the answer is wanted in {}, not in {}", named="{} of {} points"),
+                  unit="the answer is wanted in {}, not in {}", named="{} of {} points",
+                  unread="{!r} is not a number; expected for instance 392, 1e-3, 1/3 or 2^10"),
        "zh": dict(right="正确", answer="答案是 {}", off="{} 偏差 {:.2g} %", factor="{} 恰好差 {} 倍：{}？",
-                  unit="答案的单位应为 {}，而不是 {}", named="{} / {} 个要点")}
+                  unit="答案的单位应为 {}，而不是 {}", named="{} / {} 个要点",
+                  unread="{!r} 不是数；可以写 392、1e-3、1/3 或 2^10")}
 FACTORS = [(2., "2", "a factor of two, counted twice or left out", "多算或漏算了一个因子 2"), (8., "8", "bits and bytes", "比特与字节"),
            (10., "10", "the decimal point", "小数点"), (100., "100", "a share and per cent", "比例与百分数"),
            (math.log(2), "ln 2", "log2 and ln", "log2 与 ln"), (math.log(10), "ln 10", "log10 and ln", "log10 与 ln"),
            (math.log2(10), "log2 10", "log10 and log2", "log10 与 log2"), (1000., "1000", "thousands", "千倍的单位"),
-           (1024., "1024", "the unit prefix", "单位前缀"), (-1., "-1", "the sign", "符号")]
+           (1024., "1024", "the unit prefix", "单位前缀"), (1e6, "1e6", "the unit", "单位"),
+           (1e9, "1e9", "the unit", "单位"), (-1., "-1", "the sign", "符号")]
 _UNITS = {"bits": "bit", "比特": "bit", "bytes": "byte", "字节": "byte", "nats": "nat", "奈特": "nat", "percent": "%", "per cent": "%",
-          "seconds": "s", "秒": "s", "毫秒": "ms"} | {u: u for u in ("bit", "byte", "nat", "%", "s", "ms", "kb", "mb", "gb")}
+          "seconds": "s", "秒": "s", "毫秒": "ms"} | {u: u for u in "bit byte nat % s ms kb mb gb kib mib gib".split()}
 
 _SIGNS = str.maketrans({"−": "-", "×": "*", "⁄": "/", "^": "**"})
 
 
-def read_number(text):
+def read_number(text, lang="en"):
     "A typed number as (value, unit): `1e-3`, `1/3`, `1,024`, `2^10`, `3.2 %`, `about 392 bits`; ValueError if there is none."
     if isinstance(text, (int, float)) and not isinstance(text, bool): return float(text), ""
     clean = unicodedata.normalize("NFKC", str(text)).strip().translate(_SIGNS).lstrip("≈~=$ ")
@@ -122,8 +125,8 @@ def read_number(text):
     for number, unit in [(clean, "")] + ([match.groups()] if match else []):
         if unit in CONSTANTS: continue                                # "2 pi" lacks its *
         try: return float(evaluate(number)), unit
-        except FormulaError as e: problem = e
-    raise ValueError(f"{str(text).strip()!r} is not a number; expected for instance 392, 1e-3, 1/3 or 2^10") from problem
+        except FormulaError: pass
+    raise ValueError(SAY[lang]["unread"].format(str(text).strip()))
 
 
 def _off(given, item, say):
@@ -138,7 +141,7 @@ def _off(given, item, say):
 
 
 def _judge_number(item, given):
-    say, (value, unit) = SAY[item.lang], read_number(given)
+    say, (value, unit) = SAY[item.lang], read_number(given, item.lang)
     known, wanted = _UNITS.get(unit.lower()), _UNITS.get(item.unit.lower())
     expected = say["answer"].format(f"{format_number(item.value)} {item.unit}".strip())
     if known == "%" and wanted != "%": value /= 100

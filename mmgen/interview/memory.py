@@ -98,7 +98,7 @@ def weak_topics(when=None) -> list:
     "`TopicState` of every topic with a review, the weakest first: by predicted recall times the mean of the last scores."
     now, scores, by_topic = recall(when), last_scores(), defaultdict(list)
     for item in scores: by_topic[item.split(".")[0]].append(item)
-    def mean(values): return sum(values) / len(values)
-    states = [TopicState(topic, len(items), mean([now[i] for i in items]), mean([scores[i] for i in items]),
-                         tuple(i for i in items if scores[i] < HARD)) for topic, items in by_topic.items()]
+    def mean(values, items): return sum(values[i] for i in items) / len(items)
+    def missed(items): return tuple(sorted((i for i in items if scores[i] < HARD), key=lambda i: (scores[i], i)))
+    states = [TopicState(topic, len(items), mean(now, items), mean(scores, items), missed(items)) for topic, items in by_topic.items()]
     return sorted(states, key=lambda s: (s.strength, s.topic))

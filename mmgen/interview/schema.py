@@ -64,7 +64,7 @@ def _draw(value):
     if not isinstance(value, dict): return _not_a("a mapping of names to lists of numbers", value)
     for name, numbers in value.items():
         if not (isinstance(name, str) and name.isidentifier()) or name in _TAKEN: return f"{name!r} cannot be a name"
-        if not isinstance(numbers, list) or not numbers: return f"{name} expected a list of numbers"
+        if not isinstance(numbers, list) or not numbers: return f"{name} is not a list of numbers"
         if bad := [n for n in numbers if type(n) not in (int, float)]: return f"{name} has {bad[0]!r}; expected numbers"
         if len(set(numbers)) < len(numbers): return f"{name} has a number twice"
 
@@ -128,13 +128,14 @@ def _formula(q):
         for numbers in itertools.product(*draw.values()): evaluate(q["value"], dict(zip(draw, numbers)))
     except FormulaError as e: yield "value", str(e); return
     for field, lang, text in templates(q):
-        try: used = [(name, spec, conv) for _, name, spec, conv in string.Formatter().parse(text) if name is not None]
+        try: used = [name + (f":{spec}" if spec else "") + (f"!{conv}" if conv else "")
+                     for _, name, spec, conv in string.Formatter().parse(text) if name is not None]
         except ValueError: yield field, f"in {lang!r} has a single brace; write {{{{ and }}}} for braces of a formula"; return
         known = set(draw) | (set() if field == "question" else {"value"})
         wanted = ", ".join(f"{{{k}}}" for k in sorted(known)) or "no braces"
-        for name, spec, conv in used:
-            if name not in known or spec or conv: yield field, f"in {lang!r} has {{{name}}}; expected {wanted}"
-        if field == "question" and (silent := sorted(set(draw) - {name for name, *_ in used})):
+        for name in used:
+            if name not in known: yield field, f"in {lang!r} has {{{name}}}; expected {wanted}"
+        if field == "question" and (silent := sorted(set(draw) - set(used))):
             yield field, f"in {lang!r} does not say {{{silent[0]}}}, which is drawn"
 
 

@@ -18,7 +18,7 @@ WORDS = {"en": dict(show="Show the points", grade="Grade", answer="Answer", dont
          "zh": dict(show="显示要点", grade="评分", answer="作答", dont="不会", next="下一题", end="已结束", again="刷新",
                     tick="勾选你说到的要点。", speak="请口头回答，最多 {:g} 分钟，然后显示要点。",
                     static="共 {} 题的测验；在终端里：mmgen quiz --lang zh")}
-STYLE = "line-height:1.5;max-width:44em;overflow-wrap:anywhere;white-space:normal"
+STYLE = "line-height:1.5;max-width:44em;overflow-wrap:anywhere;white-space:pre-line"
 
 
 def to_html(text):
@@ -51,9 +51,9 @@ def show(widget, line):
 
 class QuizBox:
     "The quiz as a small machine: `items` are asked in turn; `box` is what is displayed, `button` takes every step."
-    def __init__(self, items, lang="en"):
+    def __init__(self, items):
         import ipywidgets as w
-        self.w, self.items, self.say, self.words = w, items, TEXT[lang], WORDS[lang]
+        self.w, self.items, self.say, self.words = w, items, TEXT[items[0].lang], WORDS[items[0].lang]
         self.grades, self.number, self.step = [], -1, None
         self.top, self.inputs, self.after = w.VBox(), w.VBox(), w.VBox()
         auto = w.Layout(width="auto")
@@ -130,7 +130,7 @@ def quiz(topic=None, level=None, lang="en", kinds=None, n=10, seed=None):
     "Ask questions in the notebook, those that are due first; every answer is kept at once. Returns nothing: the widget is displayed."
     items, _ = choose(topic, level, lang, kinds, n, seed)
     if not items: return print(TEXT[lang]["empty"])
-    show(QuizBox(items, lang).box, WORDS[lang]["static"].format(len(items)))
+    show(QuizBox(items).box, WORDS[lang]["static"].format(len(items)))
 
 
 def progress(lang="en"):
