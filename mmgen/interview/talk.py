@@ -258,6 +258,8 @@ class Room:
             grade = w.RadioButtons(options=list(zip(words, (1., .5, 0.))), value=0.)
             self.inputs.children = [w.HTML(f"<b>{s['own']}</b>"), grade]
             return self.wait(s["marked"], lambda: self.tick(grade.value))
+        if words := self.interview.state["pending"]["given"]:
+            self.asked.value += f"<pre style='border-left:4px solid;padding-left:8px'>{html.escape(words)}</pre>"
         wide = w.Layout(width="100%", height="auto")
         ticks = [w.Checkbox(value=False, indent=False, description=p, layout=wide) for p in ask.item.rubric]
         self.inputs.children = [w.HTML(f"<b>{s['strict']} {s['own']}</b>"), *ticks]
