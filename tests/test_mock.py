@@ -367,6 +367,12 @@ def command(*args, text="", **kw):
     return subprocess.run(words, input=text, capture_output=True, text=True, encoding="utf8", env=env, **kw)
 
 
+def test_the_command_offers_what_there_is():
+    from mmgen.cli import parser
+    options = {a.dest: a.choices for a in parser()._subparsers._group_actions[0].choices["interview"]._actions}
+    assert options["role"] == list(mock.ROLES) and options["level"] == list(LEVELS) and options["minutes"] == list(mock.SESSIONS)
+
+
 @pytest.mark.slow
 def test_the_command_is_killed_goes_on_and_reports(tmp_path):
     none = command("--resume", cwd=tmp_path)
