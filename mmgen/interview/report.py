@@ -29,7 +29,7 @@ _WORDS = {
     "topic": ("Topic", "主题"),
     "kind": ("Kind", "题型"),
     "share": ("Score", "得分"),
-    "asked": ("questions", "题数"),
+    "asked": ("Questions", "题数"),
     "time": ("Time", "时间"),
     "strengths": ("Strengths", "强项"),
     "gaps": ("Gaps", "缺口"),
@@ -82,7 +82,7 @@ h1 { font-size: 1.6rem; margin: .2em 0 } h3 { font-size: 1rem; margin: 0 0 .3em 
 h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 }
 table { border-collapse: collapse; width: 100%; margin-bottom: 1em }
 th, td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
-td.n { text-align: right; white-space: nowrap } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
+td.n, th.n { text-align: right; white-space: nowrap } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
 .bar { display: inline-block; width: 4.5rem; height: .8em; border: 1px solid #111; vertical-align: middle }
 .bar i { display: block; height: 100%; background: #555 }
 .q { border: 1px solid #777; padding: .7em; margin: .8em 0; break-inside: avoid } .q.deep { margin-left: 1.5em }
@@ -192,7 +192,8 @@ def no_chinese_font() -> bool:
 
 
 def _table(head, groups, w, names):
-    rows = [f"<tr><th>{w[head]}</th><th>{w['share']}</th><th></th><th>{w['asked']}</th><th>{w['time']}</th></tr>"]
+    rows = [f"<tr><th>{w[head]}</th><th class=n>{w['share']}</th><th></th>"
+            f"<th class=n>{w['asked']}</th><th class=n>{w['time']}</th></tr>"]
     for name, g in groups.items():
         bar = f"<span class=bar><i style='width:{g['score']:.0%}'></i></span>"
         rows.append(f"<tr><td>{html.escape(names.get(name, name))}</td><td class=n>{g['score']:.0%}</td><td>{bar}</td>"
@@ -256,7 +257,7 @@ def _findings(s, w):
 
 
 def _study(s, w, link):
-    rows = [f"<tr><th></th><th>{w['plan']}</th><th>{w['minutes']}</th><th>{w['gain']}</th></tr>"]
+    rows = [f"<tr><th></th><th></th><th class=n>{w['minutes']}</th><th class=n>{w['gain']}</th></tr>"]
     for n, step in enumerate(s["plan"], 1):
         what, place = (w["do"], step["id"]) if step["exercise"] else (w["read"], step["place"])
         target = link(step["place"]) if step["place"] else ""

@@ -11,6 +11,7 @@ from .widgets import show
 
 __all__ = ["begin", "hold", "main", "mock_interview", "Room"]
 LETTERS = "ABCDEFGH"
+GIVEN = "white-space:pre-wrap;line-height:1.5;overflow-wrap:break-word;border-left:4px solid;padding-left:8px;margin:8px 0"
 STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
 line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
 .mmgen-interview { overflow: hidden } .mmgen-interview pre { white-space: pre-wrap } </style>"""
@@ -259,7 +260,7 @@ class Room:
             self.inputs.children = [w.HTML(f"<b>{s['own']}</b>"), grade]
             return self.wait(s["marked"], lambda: self.tick(grade.value))
         if words := self.interview.state["pending"]["given"]:
-            self.asked.value += f"<pre style='border-left:4px solid;padding-left:8px'>{html.escape(words)}</pre>"
+            self.asked.value += f"<div style='{GIVEN}'>{html.escape(words)}</div>"
         wide = w.Layout(width="100%", height="auto")
         ticks = [w.Checkbox(value=False, indent=False, description=p, layout=wide) for p in ask.item.rubric]
         self.inputs.children = [w.HTML(f"<b>{s['strict']} {s['own']}</b>"), *ticks]
