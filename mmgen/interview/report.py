@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from .mock import BAD, GOOD, ROLES, as_item
 
-__all__ = ["summary", "report_html", "write_report", "study_link"]
+__all__ = ["summary", "report_part", "report_html", "write_report", "study_link"]
 KINDS = ("oral", "choice", "numeric", "code")
 READING = 5                    # minutes to read a section again, before its question is answered once more
 FONTS = ('system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", '
@@ -76,23 +76,23 @@ _WORDS = {
 }
 WORDS = {lang: {k: pair[i] for k, pair in _WORDS.items()} for i, lang in enumerate(("en", "zh"))}
 CSS = """
-:root { color-scheme: light } * { box-sizing: border-box }
-body { font: 16px/1.5 FONTS; color: #111; background: #fff; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
-h1 { font-size: 1.6rem; margin: .2em 0 } h3 { font-size: 1rem; margin: 0 0 .3em }
-h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 }
-table { border-collapse: collapse; width: 100%; margin-bottom: 1em }
-th, td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
-td.n, th.n { text-align: right; white-space: nowrap } .big { font-size: 2rem; font-weight: 700 } .small { font-size: .85rem; color: #333 }
-.bar { display: inline-block; width: 4.5rem; height: .8em; border: 1px solid #111; vertical-align: middle }
-.bar i { display: block; height: 100%; background: #555 }
-.q { border: 1px solid #777; padding: .7em; margin: .8em 0; break-inside: avoid } .q.deep { margin-left: 1.5em }
-.given { white-space: pre-wrap; border-left: 4px solid #111; padding-left: .6em; margin: .4em 0 } .print { display: none }
-pre { white-space: pre-wrap; background: #f2f2f2; padding: .5em; font-size: .85rem } summary { cursor: pointer; font-weight: 600 }
-a { color: #063f8c } li { margin: .15em 0 }
-@page { size: A4; margin: 16mm }
-@media print { body { font-size: 10.5pt; max-width: none; padding: 0 } details { display: none } .print { display: block } a { color: #111 }
-  .bar i { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
+.mmgen-report { font: 16px/1.5 FONTS; color: #111; background: #fff; color-scheme: light; overflow-wrap: anywhere; padding: 1rem }
+.mmgen-report * { box-sizing: border-box } .mmgen-report h1 { font-size: 1.6rem; margin: .2em 0 } .mmgen-report h3 { margin: 0 0 .3em }
+.mmgen-report h2 { font-size: 1.2rem; margin: 1.6em 0 .4em; border-bottom: 2px solid #111 } .mmgen-report h3 { font-size: 1rem }
+.mmgen-report table { border-collapse: collapse; width: 100%; margin-bottom: 1em } .mmgen-report li { margin: .15em 0 }
+.mmgen-report th, .mmgen-report td { text-align: left; padding: .25em .5em; border-bottom: 1px solid #999; vertical-align: top }
+.mmgen-report td.n, .mmgen-report th.n { text-align: right; white-space: nowrap } .mmgen-report a { color: #063f8c }
+.mmgen-report .big { font-size: 2rem; font-weight: 700 } .mmgen-report .small { font-size: .85rem; color: #333 }
+.mmgen-report .bar { display: inline-block; width: 4.5rem; height: .8em; border: 1px solid #111; vertical-align: middle }
+.mmgen-report .bar i { display: block; height: 100%; background: #555; print-color-adjust: exact; -webkit-print-color-adjust: exact }
+.mmgen-report .q { border: 1px solid #777; padding: .7em; margin: .8em 0; break-inside: avoid } .mmgen-report .q.deep { margin-left: 1.5em }
+.mmgen-report .given { white-space: pre-wrap; border-left: 4px solid #111; padding-left: .6em; margin: .4em 0 }
+.mmgen-report pre { white-space: pre-wrap; background: #f2f2f2; padding: .5em; font-size: .85rem } .mmgen-report .print { display: none }
+.mmgen-report summary { cursor: pointer; font-weight: 600 }
+@media print { .mmgen-report { font-size: 10.5pt; padding: 0 } .mmgen-report details { display: none }
+  .mmgen-report .print { display: block } .mmgen-report a { color: #111 } }
 """.replace("FONTS", FONTS)
+PAGE = "body { max-width: 46rem; margin: 0 auto } @page { size: A4; margin: 16mm } @media print { body { max-width: none } }"
 
 
 def mean(turns, score="score"):
@@ -232,7 +232,7 @@ def _question(n, t, w, link):
     where = " · ".join([label, html.escape(item.topic), item.level, w["oral" if deep else item.kind]])
     head = (f"<p class=small>{where} · {_clock(t['seconds'])} / {_clock(t['minutes'] * 60)}"
             + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "") + "</p>")
-    body = [f"<section class='q{' deep' if deep else ''}' id='q{n}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
+    body = [f"<section class='q{' deep' if deep else ''}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
             f"<p class=small>{w['given']}</p><div class=given>{_answer(t, w)}</div>"]
     if not deep:
         if item.kind == "oral":
@@ -267,8 +267,8 @@ def _study(s, w, link):
     return f"<h2>{w['plan']}</h2><table>{''.join(rows)}</table><p class=small>{w['gain']}: {w['points']}.</p>" if s["plan"] else ""
 
 
-def report_html(state, base_url=None, suffix=".ipynb") -> str:
-    "The whole page. `base_url` and `suffix` say where the notebooks are, see `study_link`."
+def report_part(state, base_url=None, suffix=".ipynb") -> str:
+    "The report as a part of a page, with its style. `base_url` and `suffix` say where the notebooks are, see `study_link`."
     w, s, lang = WORDS[state["lang"]], summary(state), state["lang"]
     def link(place): return study_link(place, base_url, suffix)
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state["started"]))
@@ -284,10 +284,15 @@ def report_html(state, base_url=None, suffix=".ipynb") -> str:
     kinds = {k: s["kinds"][k] for k in KINDS if k in s["kinds"]}
     body = "".join([head, *notes, _table("topic", s["topics"], w, {}), _table("kind", kinds, w, w), _study(s, w, link),
                     _findings(s, w), f"<h2>{w['questions']}</h2>", *(_question(n, t, w, link) for n, t in enumerate(state["turns"], 1))])
-    return (f"<!doctype html><html lang='{'zh-CN' if lang == 'zh' else 'en'}'><head><meta charset='utf-8'>"
+    return f"<style>{CSS}</style><main class='mmgen-report' lang='{'zh-CN' if lang == 'zh' else 'en'}'>{body}</main>"
+
+
+def report_html(state, base_url=None, suffix=".ipynb") -> str:
+    "The report as a whole page, which stands alone and prints."
+    title = f"{WORDS[state['lang']]['title']} {time.strftime('%Y-%m-%d', time.gmtime(state['started']))}"
+    return (f"<!doctype html><html lang='{'zh-CN' if state['lang'] == 'zh' else 'en'}'><head><meta charset='utf-8'>"
             "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-            f"<title>{w['title']} {day}</title><style>{CSS}</style></head>"
-            f"<body>{body}</body></html>\n")
+            f"<title>{title}</title><style>{PAGE}</style></head><body>{report_part(state, base_url, suffix)}</body></html>\n")
 
 
 def write_report(state, path, base_url=None, suffix=".ipynb") -> Path:

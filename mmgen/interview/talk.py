@@ -5,7 +5,7 @@ import time
 
 from .bank import LEVELS
 from .mock import ROLES, SESSIONS, Interview, keep_session, load_session
-from .report import report_html, rich, summary, write_report
+from .report import report_part, rich, summary, write_report
 from .terminal import bold, wrapped
 from .widgets import show
 
@@ -14,7 +14,8 @@ LETTERS = "ABCDEFGH"
 GIVEN = "white-space:pre-wrap;line-height:1.5;overflow-wrap:break-word;border-left:4px solid;padding-left:8px;margin:8px 0"
 STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
 line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
-.mmgen-interview { overflow: hidden } .mmgen-interview pre { white-space: pre-wrap } </style>"""
+.mmgen-interview .widget-textarea, .mmgen-interview .widget-text { width: calc(100% - 4px) !important }
+.mmgen-interview pre { white-space: pre-wrap } </style>"""
 _SAY = {
     "head": ("Question {number} of {of} · {why} · {topic} · {level} · {kind}",
         "第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}"),
@@ -286,9 +287,7 @@ class Room:
         path = write_report(state, f"interview-{state['id']}.html")
         words = f"{self.say['done'].format(s['overall'], s['answered'])} {self.say['own']}"
         self.asked.value = f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
-        page = html.escape(report_html(state), quote=True)
-        frame = f"<iframe title='report' srcdoc=\"{page}\" style='width:100%;height:600px;border:1px solid #777'></iframe>"
-        self.inputs.children = [self.w.HTML(frame, layout=self.w.Layout(width="100%"))]
+        self.inputs.children = [self.w.HTML(report_part(state), layout=self.w.Layout(width="100%"))]
         self.wait(self.say["again"], lambda: self.open(False))
 
 
