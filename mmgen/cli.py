@@ -32,6 +32,14 @@ def parser() -> argparse.ArgumentParser:
 
     add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
     add("--no-notebooks", action="store_true", help="pytest only")
+    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
+    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
+    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
+    add("--minutes", type=int, default=30, choices=[15, 30, 60])
+    add("--lang", default="en", choices=["en", "zh"])
+    add("--seed", type=int, default=0, help="another seed, other questions")
+    add("--resume", action="store_true", help="go on with the interview that was interrupted")
+    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
     add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
     add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
     add("--list", action="store_true", help="list the gates")
@@ -102,6 +110,12 @@ def test(args):
     root = find_root()
     code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=root).returncode
     return code or (0 if args.no_notebooks or args.rest else notebook_tests(root))
+
+
+def interview(args):
+    "Hold a mock interview."
+    from .interview import talk
+    return talk.main(args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report)
 
 
 def check(args):

@@ -174,6 +174,15 @@ def test_one_module_each(course):
     assert any("number 01 stands 2 times" in p for p in REPOSITORY_GATES["one module each"](course))
 
 
+def test_a_notebook_explains_a_package_and_exports_nothing(course):
+    (course / "mmgen/a.py").write_text("")
+    (course / "mmgen/p").mkdir(); (course / "mmgen/p/__init__.py").write_text("")
+    (course / "nbs/02_p.ipynb").write_text(json.dumps(notebook(prose("# x"))))
+    assert REPOSITORY_GATES["one module each"](course) == []
+    (course / "nbs/02_p.ipynb").write_text(json.dumps(notebook(prose("# x"), code("#| default_exp p"))))
+    assert "mmgen/p is a package written by hand" in REPOSITORY_GATES["one module each"](course)[0]
+
+
 def test_repository_is_small(course, monkeypatch):
     assert REPOSITORY_GATES["repository is small"](course) == []
     monkeypatch.setattr(gates, "REPOSITORY_MB", .001)

@@ -293,12 +293,15 @@ def modules_in_step(root):
 
 @gate(REPOSITORY_GATES)
 def one_module_each(root):
-    "Notebook NN_name exports exactly mmgen/name.py, or what its default_exp says; numbers stand once."
+    "Notebook NN_name exports exactly mmgen/name.py, or what its default_exp says; it exports nothing where mmgen/name is a package."
     bad, numbers = [], [p.stem[:2] for p in repo.notebooks(root)]
     bad += [f"number {n} stands {numbers.count(n)} times" for n in sorted({n for n in numbers if numbers.count(n) > 1})]
     for p in repo.notebooks(root):
         named = re.findall(r"^#\| *default_exp +(\w+)", "\n".join(repo.source(c) for _, c in code_cells(repo.read(p))), re.M)
-        if len(named) != 1: bad.append(f"{p.name}: {len(named)} default_exp lines; expected one")
+        package = (Path(root) / "mmgen" / p.stem[3:] / "__init__.py").exists()
+        if package and not named: continue
+        if package: bad.append(f"{p.name}: has a default_exp, and mmgen/{p.stem[3:]} is a package written by hand; remove it")
+        elif len(named) != 1: bad.append(f"{p.name}: {len(named)} default_exp lines; expected one")
         elif not (Path(root) / "mmgen" / f"{named[0]}.py").exists(): bad.append(f"{p.name}: mmgen/{named[0]}.py is missing; export it")
     return bad
 

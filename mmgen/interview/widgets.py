@@ -56,8 +56,8 @@ class QuizBox:
         self.w, self.items, self.say, self.words = w, items, TEXT[items[0].lang], WORDS[items[0].lang]
         self.grades, self.number, self.step = [], -1, None
         self.top, self.inputs, self.after = w.VBox(), w.VBox(), w.VBox()
-        auto = w.Layout(width="auto")
-        self.button, self.unknown = w.Button(layout=auto, button_style="primary"), w.Button(description=self.words["dont"], layout=auto)
+        self.button, self.unknown = (w.Button(layout=w.Layout(width="auto")) for _ in range(2))   # a layout each: one may be hidden
+        self.button.button_style, self.unknown.description = "primary", self.words["dont"]
         self.button.on_click(lambda _: self.step()); self.unknown.on_click(lambda _: self.finish(None))
         self.box = w.VBox([self.top, self.inputs, w.HBox([self.button, self.unknown]), self.after], layout=w.Layout(width="100%"))
         self.next()
