@@ -14,7 +14,8 @@ LETTERS = "ABCDEFGH"
 GIVEN = "white-space:pre-wrap;line-height:1.5;overflow-wrap:break-word;border-left:4px solid;padding-left:8px;margin:8px 0"
 STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
 line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
-.mmgen-interview .widget-textarea, .mmgen-interview .widget-text { width: calc(100% - 4px) !important }
+.mmgen-interview .jupyter-widgets { margin-left: 0 !important; margin-right: 0 !important; max-width: 100% }
+.mmgen-interview .widget-button { margin-right: 6px !important }
 .mmgen-interview pre { white-space: pre-wrap } </style>"""
 _SAY = {
     "head": ("Question {number} of {of} · {why} · {topic} · {level} · {kind}",

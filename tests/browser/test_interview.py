@@ -46,7 +46,11 @@ def press(page, *keys):
 def state(page): return page.inner_text(BOX)
 
 
-def wait_for_change(page, before): page.wait_for_function("([s, old]) => document.querySelector(s).innerText !== old", arg=[BOX, before])
+def wait_for_change(page, before, box=BOX):
+    "Until the text is another one and has stood still for a while: a step is several messages of the kernel."
+    page.wait_for_function("([s, old]) => document.querySelector(s).innerText !== old", arg=[box, before])
+    last = None
+    while last != (last := page.inner_html(box)): page.wait_for_timeout(500)
 
 
 def answer_by_keyboard(page):
@@ -120,6 +124,6 @@ def test_a_quiz_by_keyboard(lab):
         if not button.is_enabled(): break
         if page.locator(".jp-OutputArea-output input[type=radio]").count(): press(page, "Shift+Tab", "Space", "Tab")
         press(page, "Enter")
-        page.wait_for_function("old => document.querySelector('.jp-OutputArea-output').innerText !== old", arg=text)
+        wait_for_change(page, text, ".jp-OutputArea-output")
     assert not button.is_enabled() and ("2" in page.inner_text(".jp-OutputArea-output"))
     if lang == "zh": assert len(set(page.evaluate(GLYPHS, ".jp-OutputArea-output"))) == 7, "Chinese letters are drawn as equal boxes"
