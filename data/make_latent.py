@@ -120,7 +120,8 @@ def recipe(n, steps):
     at = lambda times: lambda model, batch: latent_loss(model, batch, times=times)
     def small_labels(model): model.dit.labels.table.weight.data.mul_(.02); return model
     rows = {"the recipe": ({}, {}), "AdamW for everything": ({}, dict(optimizer=adam)),
-            "times even in t": ({}, dict(loss=at(lambda n, path: torch.rand(n)))), "times in the middle": ({}, dict(loss=at(logit_normal()))),
+            "times even in t": ({}, dict(loss=at(lambda n, path: torch.rand(n)))),
+            "times in the middle": ({}, dict(loss=at(logit_normal()))),
             "more noise still": ({}, dict(loss=at(logit_normal(1.5)))), "labels start at .02": (dict(change=small_labels), {}),
             "blocks of the original": (dict(mode="original"), {}), "no averaged weights": ({}, dict(ema=0.)),
             "batch of 32, twice the steps": ({}, dict(batch_size=32, steps=2 * steps)), "float32": ({}, dict(precision="no"))}

@@ -5,20 +5,12 @@ import subprocess
 import sys
 
 
-def parser() -> argparse.ArgumentParser:
-    "The command line; nothing heavy is imported for it."
-    ap = argparse.ArgumentParser(prog="mmgen", description="Open the course, run it, check it.")
-    sub = ap.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    def command(run, help, more=""):
-        p = sub.add_parser(run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}. {more}")
-        p.set_defaults(run=run)
-        return p.add_argument
-
+def _course_commands(command):
+    "What opens, runs and checks the course."
     add = command(lab, "open the course in JupyterLab", "Further arguments go to JupyterLab.")
     add("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
     add("--no-browser", action="store_true", help="only print the address")
     add("--port", type=int, default=8888, help="port to listen on; the next free one is taken if it is in use")
-
     add = command(run, "run notebooks in order", "Executed copies and a report with every figure go to run/PROFILE/.")
     add("notebooks", nargs="*", metavar="notebook", help="04, quantizer or 04_quantizer; all if none is named")
     add("--profile", default="cpu", help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini")
@@ -29,30 +21,16 @@ def parser() -> argparse.ArgumentParser:
     add("--record", action="store_true", help="note green runs in benchmarks/results/runs.json and in the README's table")
     add("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
     add("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
-
     add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
     add("--no-notebooks", action="store_true", help="pytest only")
-    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
-    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
-    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
-    add("--minutes", type=int, default=30, choices=[15, 30, 60])
-    add("--lang", default="en", choices=["en", "zh"])
-    add("--seed", type=int, default=0, help="another seed, other questions")
-    add("--resume", action="store_true", help="go on with the interview that was interrupted")
-    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
     add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
     add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
     add("--list", action="store_true", help="list the gates")
-    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
-    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
-    add = command(site, "build the course as web pages, from the stored notebooks", "Nothing is run or fetched; every link is checked.")
-    add("--out", default="site", metavar="FOLDER", help="where to put them (default: site)")
-    add("--lang", default="en", help="which question pages the navigation opens: en (default) or zh; both are built")
-    add = command(anki, "write the question bank as an Anki deck", "Importing a newer deck updates cards and keeps their schedule.")
-    add("--out", default="mmgen.apkg", metavar="FILE", help="file to write (default: mmgen.apkg)")
-    add("--topic", help="one topic only, for instance vqvae")
-    add("--lang", default="both", help="en, zh or both (default)")
+    command(doctor, "show what was found: Python, torch, device, versions, data")
 
+
+def _learner_commands(command):
+    "What asks the learner, and what tells how far that went."
     add = command(quiz, "ask questions in the terminal, those that are due first", "Every answer is kept at once; q or Ctrl-D ends.")
     add("--topic", help="only this topic, such as vqvae")
     add("--level", help="only this level: screening, junior, senior or staff")
@@ -61,7 +39,6 @@ def parser() -> argparse.ArgumentParser:
     add("--n", type=int, default=10, help="questions at most (default: 10)")
     add("--seed", type=int, help="draw the same numbers and the same order of options again")
     add("--edit", action="store_true", help="ask exercises too, in $EDITOR")
-
     add = command(progress, "show what was passed, what is due and what to read again", "Or export, import and report it.")
     add("--lang", default="en", help="en (default) or zh")
     add("--export", metavar="FILE", help="write all progress to one file")
@@ -69,6 +46,22 @@ def parser() -> argparse.ArgumentParser:
     add("--report", metavar="REPORT.HTML", help="write a completion report")
     add("--verify", metavar="REPORT.HTML", help="recompute a completion report from the export named by --from")
     add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
+    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
+    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
+    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
+    add("--minutes", type=int, default=30, choices=[15, 30, 60])
+    add("--lang", default="en", choices=["en", "zh"])
+    add("--seed", type=int, default=0, help="another seed, other questions")
+    add("--resume", action="store_true", help="go on with the interview that was interrupted")
+    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
+    add = command(anki, "write the question bank as an Anki deck", "Importing a newer deck updates cards and keeps their schedule.")
+    add("--out", default="mmgen.apkg", metavar="FILE", help="file to write (default: mmgen.apkg)")
+    add("--topic", help="one topic only, for instance vqvae")
+    add("--lang", default="both", help="en, zh or both (default)")
+
+
+def _author_commands(command):
+    "What an author of the course uses."
     add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "None of them may pass.")
     add("names", nargs="*", metavar="TOPIC or ID", help="quantizer or quantizer.nearest; all if none is named")
     add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
@@ -77,7 +70,22 @@ def parser() -> argparse.ArgumentParser:
     add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
     add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
     add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
-    command(doctor, "show what was found: Python, torch, device, versions, data")
+    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
+    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+    add = command(site, "build the course as web pages, from the stored notebooks", "Nothing is run or fetched; every link is checked.")
+    add("--out", default="site", metavar="FOLDER", help="where to put them (default: site)")
+    add("--lang", default="en", help="which question pages the navigation opens: en (default) or zh; both are built")
+
+
+def parser() -> argparse.ArgumentParser:
+    "The command line; nothing heavy is imported for it."
+    ap = argparse.ArgumentParser(prog="mmgen", description="Open the course, run it, check it.")
+    sub = ap.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    def command(run, help, more=""):
+        p = sub.add_parser(run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}. {more}")
+        p.set_defaults(run=run)
+        return p.add_argument
+    for add_commands in (_course_commands, _learner_commands, _author_commands): add_commands(command)
     return ap
 
 

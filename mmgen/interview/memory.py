@@ -26,7 +26,9 @@ class TopicState:
     topic: str; items: int; recall: float; share: float; missed: tuple
 
     @property
-    def strength(self): return self.recall * self.share
+    def strength(self):
+        "Recall times share: how much of the topic would be said now."
+        return self.recall * self.share
 
 
 def _utc(when):

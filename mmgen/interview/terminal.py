@@ -86,7 +86,9 @@ class Skip(Exception):
 
 
 def _colours(): return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-def bold(text): return f"\033[1m{text}\033[0m" if _colours() else text
+def bold(text):
+    "The text in bold, where the terminal shows it."
+    return f"\033[1m{text}\033[0m" if _colours() else text
 
 
 def wrapped(text, indent=""):

@@ -63,7 +63,9 @@ class QuizBox:
         self.next()
 
     @property
-    def item(self): return self.items[self.number]
+    def item(self):
+        "The item that is asked now."
+        return self.items[self.number]
 
     def next(self):
         "Ask the next item, or end."
@@ -75,14 +77,17 @@ class QuizBox:
         getattr(self, f"ask_{item.kind}")()
 
     def wait(self, label, step, unknown=True):
+        "Let the button say `label` and do `step`; `unknown` shows the other button."
         self.button.description, self.step = label, step
         self.unknown.layout.display = "" if unknown else "none"
 
     def ask_oral(self):
+        "Let the learner speak first."
         self.inputs.children = (_page(f"<p>{self.words['speak'].format(self.item.minutes)}</p>"),)
         self.wait(self.words["show"], self.show_points, unknown=False)
 
     def show_points(self):
+        "The points of a full answer, to be ticked."
         boxes = [self.w.Checkbox(description=str(i), indent=False, layout=self.w.Layout(width="4em", min_width="4em"))
                  for i in range(1, len(self.item.rubric) + 1)]
         rows = [self.w.HBox([box, _page(to_html(point))]) for box, point in zip(boxes, self.item.rubric)]
@@ -90,17 +95,20 @@ class QuizBox:
         self.wait(self.words["grade"], lambda: self.finish([i for i, box in enumerate(boxes) if box.value]), unknown=False)
 
     def ask_choice(self):
+        "Options with a letter each."
         letters = self.w.RadioButtons(options=[chr(65 + i) for i in range(len(self.item.options))], index=None,
                                       layout=self.w.Layout(width="auto"))
         self.inputs.children = (_page(_listed(self.item.options, _option)), letters)
         self.wait(self.words["answer"], lambda: letters.index is not None and self.finish(letters.index))
 
     def ask_numeric(self):
+        "A field for a number, with its unit."
         text = self.w.Text(placeholder=self.item.unit, layout=self.w.Layout(width="16em"))
         self.inputs.children = (text, _page(html.escape(self.item.unit)))
         self.wait(self.words["answer"], lambda: text.value.strip() and self.finish(text.value))
 
     def ask_code(self):
+        "Where the exercise is and how it is checked."
         from .bank import NOTEBOOKS
         self.inputs.children = (_page(f"<p>{html.escape(self.say['open'].format(NOTEBOOKS[self.item.topic], self.item.id))}</p>"),)
         self.wait(self.words["next"], self.next, unknown=False)
@@ -120,6 +128,7 @@ class QuizBox:
         self.wait(self.words["next"], self.next, unknown=False)
 
     def end(self):
+        "Say how many were asked and the mean score."
         n = len(self.grades)
         text = self.say["end"].format(n, sum(g.score for g in self.grades) / n) if n else self.say["none"]
         self.top.children = (_page(f"<p>{text}</p>"),)
