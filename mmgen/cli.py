@@ -32,14 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
     add("--no-notebooks", action="store_true", help="pytest only")
-    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
-    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
-    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
-    add("--minutes", type=int, default=30, choices=[15, 30, 60])
-    add("--lang", default="en", choices=["en", "zh"])
-    add("--seed", type=int, default=0, help="another seed, other questions")
-    add("--resume", action="store_true", help="go on with the interview that was interrupted")
-    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
+    _interview_options(command)
     add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
     add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
     add("--list", action="store_true", help="list the gates")
@@ -64,6 +57,17 @@ def parser() -> argparse.ArgumentParser:
     add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
+
+
+def _interview_options(command):
+    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
+    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
+    add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
+    add("--minutes", type=int, default=30, choices=[15, 30, 60])
+    add("--lang", default="en", choices=["en", "zh"])
+    add("--seed", type=int, default=0, help="another seed, other questions")
+    add("--resume", action="store_true", help="go on with the interview that was interrupted")
+    add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
 
 
 def lab(args):
