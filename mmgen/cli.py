@@ -37,6 +37,23 @@ def parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the gates")
     add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
     add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
+
+    add = command(quiz, "ask questions in the terminal, those that are due first", "Every answer is kept at once; q or Ctrl-D ends.")
+    add("--topic", help="only this topic, such as vqvae")
+    add("--level", help="only this level: screening, junior, senior or staff")
+    add("--kind", action="append", help="only this kind: oral, choice, numeric or code; may be given again")
+    add("--lang", default="en", help="en (default) or zh")
+    add("--n", type=int, default=10, help="questions at most (default: 10)")
+    add("--seed", type=int, help="draw the same numbers and the same order of options again")
+    add("--edit", action="store_true", help="ask exercises too, in $EDITOR")
+
+    add = command(progress, "show what was passed, what is due and what to read again", "Or export, import and report it.")
+    add("--lang", default="en", help="en (default) or zh")
+    add("--export", metavar="FILE", help="write all progress to one file")
+    add("--import", dest="restore", metavar="FILE", help="merge an exported file in; nothing is lost or counted twice")
+    add("--report", metavar="REPORT.HTML", help="write a completion report")
+    add("--verify", metavar="REPORT.HTML", help="recompute a completion report from the export named by --from")
+    add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
     command(doctor, "show what was found: Python, torch, device, versions, data")
     return ap
 
@@ -87,6 +104,28 @@ def links(args):
     if args.merge: records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
     changed = links.link_all(root)
     print("\n".join(f"changed {name}" for name in changed) or "everything is in step with settings.ini")
+
+
+def quiz(args):
+    "Ask questions."
+    from .interview.terminal import run
+    try: run(args.topic, args.level, args.lang, args.kind, args.n, args.seed, args.edit)
+    except ValueError as e: print(f"mmgen quiz: {e}", file=sys.stderr); return 2
+
+
+def progress(args):
+    "Show, export, import or report what the learner has done."
+    from .exercises.progress import ProgressError, export, restore
+    from .interview import completion, standing
+    try:
+        if args.restore: print(f"{restore(args.restore)} new events from {args.restore}")
+        if args.export: print(f"{args.export}: SHA-256 {export(args.export)}")
+        if args.report: print(f"{args.report}: SHA-256 {completion.make(args.report, args.source, args.lang)['sha256']}")
+        if args.verify:
+            differs = completion.verify(args.verify, args.source) if args.source else ["--from is missing: the exported file"]
+            print("\n".join(differs) or f"{args.verify} is what {args.source} gives"); return int(bool(differs))
+        if not (args.restore or args.export or args.report): print(standing.report(args.lang))
+    except (ProgressError, OSError, ValueError) as e: print(f"mmgen progress: {e}", file=sys.stderr); return 2
 
 
 def doctor(args):
