@@ -260,7 +260,7 @@ def join(text, n_text, image, n_image):
                 given="image (2, 2, 4)",
                 because="transposed grids read column by column")
         for what, bad in (("a code equal to n_image", (text, 5, image + 1, 7)), ("a negative text id", (text - 1, 5, image, 7)),
-                          ("a text id equal to n_text", (text + 1, 5, image, 7))):
+                          ("a text id equal to n_text", (text + 1, 5, image, 7)), ("a negative code", (text, 5, image - 1, 7))):
             refused = False
             try: join(*bad)
             except ValueError: refused = True

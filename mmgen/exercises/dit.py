@@ -313,6 +313,8 @@ class Branch(nn.Module):
                because="zeroing it too leaves no gradient")
         t.true("it has a linear map called modulation", isinstance(getattr(module, "modulation", None), nn.Linear), "none",
                "nn.Linear(dim, 3 * dim)")
+        t.equal("the norm has no gain", sum(p.numel() for p in module.parameters()), sum(p.numel() for p in part.parameters()) + 60, 0, 0,
+                "numbers learned: those of part and 12 x 4 + 12 of modulation", "elementwise_affine=False, or F.layer_norm")
         (got - target).square().sum().backward()
         grad = module.modulation.weight.grad
         t.true("the gate has a gradient at the start", grad is not None and grad[8:].abs().max() > 0, "none", "a gradient",
@@ -732,6 +734,7 @@ class StepNet(nn.Module):
         t.true("one block and one linear map", len(blocks) == 1 and len(linears) == 1, f"{len(blocks)} blocks, {len(linears)} maps",
                "one of each")
         t.true("the block has one head", blocks[0].self_attn.num_heads == 1, blocks[0].self_attn.num_heads, 1)
+        t.equal("its MLP is as wide as the tokens", blocks[0].linear1.out_features, 4, because="the third argument, dim_feedforward, is d")
         t.equal("nothing is dropped in training", t.call(few.train(), x, s, features), got, because="the fourth argument is the dropout")
         t.equal("block(x + time(features(t)))", got,
                 torch.stack([blocks[0](x[i:i + 1] + linears[0](features(s[i:i + 1], 4)))[0] for i in range(3)]),

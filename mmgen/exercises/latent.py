@@ -584,13 +584,16 @@ def blend(a, b, w):
         t.equal("the middle is as long as the ends", middle.flatten(1).norm(dim=1), a.flatten(1).norm(dim=1), atol=1e-3, rtol=1e-3,
                 given="3 pairs of equal length", because="the straight line runs inside the shell on which noise lives; every pair has "
                 "its own angle, between whole tensors")
-        want, w = [], .3
+        want, w, angles = [], .3, []
         for p, q in zip(a.flatten(1).tolist(), b.flatten(1).tolist()):
             dot, pp, qq = (sum(x * y for x, y in zip(u, v)) for u, v in ((p, q), (p, p), (q, q)))
-            f = math.acos(dot / math.sqrt(pp * qq))
+            f = math.acos(dot / math.sqrt(pp * qq)); angles.append(f)
             want.append([(math.sin(.7 * f) * x + math.sin(.3 * f) * y) / math.sin(f) for x, y in zip(p, q)])
         t.equal("the angle grows evenly", t.call(blend, a, b, w), torch.tensor(want).view(a.shape), atol=1e-3, given="w = .3",
                 because="a straight line stretched to the right length covers the arc at an uneven pace")
+        angles = torch.tensor(angles).view(-1, 1, 1, 1)
+        t.equal("lengths are mixed as the formula says", t.call(blend, a, 2 * b, w), torch.tensor(want).view(a.shape)
+                + (.3 * angles).sin() / angles.sin() * b, atol=1e-3, given="w = .3, b twice as long", because="the angle knows no lengths")
         t.equal("a noise blended with itself stays", t.call(blend, a, a, .4), a, atol=1e-3, because="sin 0 / sin 0 is nan")
         many = t.randn(64, 2, 4, 4)
         t.equal("so does every one of many", t.call(blend, many, many, .4), many, atol=1e-3, given="64 pairs of equal noises",
@@ -769,6 +772,8 @@ def covered(points, others, k):
         edge = t.call(report, said[:3], labels[:3], real, fake, 1)
         t.near("within the radius means at most the radius", float(edge["precision"]), 2 / 3, 1e-6, given="real 0 1 5, fake 2 9 20, k = 1",
                because="9 is exactly 4 from 5, whose nearest other point is 4 away")
+        edge = t.call(report, said[:3], labels[:3], fake, real, 1)
+        t.near("so it does for recall", float(edge["recall"]), 2 / 3, 1e-6, given="fake 0 1 5, real 2 9 20, k = 1")
 
     @wrong("recognised is the share")
     def all_fakes(said, labels, real, fake, k=3):

@@ -59,6 +59,10 @@ def frechet(mean1, cov1, mean2, cov2):
                given="two covariances 2 x 2 that do not commute",
                because="roots of single entries, or a product of two roots, are something else")
         t.near("order makes no difference", t.call(frechet, 0 * shift, b, shift, a), want, 1e-6)
+        a, q = _symmetric(t, 4), _symmetric(t, 4)
+        b, zero = q @ a @ q, torch.zeros(4, dtype=f64)                                     # a b = (a q)(a q): its root is a q
+        t.near("in four dimensions too", t.call(frechet, zero, a, zero, b), (a.trace() + b.trace() - 2 * (a @ q).trace()).item(), 1e-5,
+               given="covariances A and Q A Q, whose product is (A Q)^2")
 
     @wrong("squared length of the move")
     def not_squared(mean1, cov1, mean2, cov2):
@@ -335,13 +339,13 @@ def precision_recall(real, fake, k):
                because="one outlier at 40 reaches everything from .5 up: that is how recall is fooled; and k counts neighbours, here two")
         a, b = t.randn(12, 3, dtype=torch.float64), t.randn(15, 3, dtype=torch.float64) * 1.4 + .5
         dist = lambda p, q: math.sqrt(sum((i - j)**2 for i, j in zip(p, q)))
-        def loop(dots, x):
+        def loop(dots, x, k):
             dots, x = dots.tolist(), x.tolist()
-            reach = [sorted(dist(p, q) for j, q in enumerate(x) if j != i)[2] for i, p in enumerate(x)]
+            reach = [sorted(dist(p, q) for j, q in enumerate(x) if j != i)[k - 1] for i, p in enumerate(x)]
             return sum(any(dist(p, q) <= r + 1e-9 for q, r in zip(x, reach)) for p in dots) / len(dots)
-        t.equal("the same as a loop over pairs", tuple(float(v) for v in t.call(precision_recall, a, b, 3)), (loop(b, a), loop(a, b)),
-                atol=1e-6,
-                given="12 and 15 points in 3 dimensions, k = 3")
+        for k in (3, 1, 5):
+            t.equal("the same as a loop over pairs", tuple(float(v) for v in t.call(precision_recall, a, b, k)),
+                    (loop(b, a, k), loop(a, b, k)), atol=1e-6, given=f"12 and 15 points in 3 dimensions, k = {k}")
 
     @wrong("precision, k = 1")
     def counts_itself(real, fake, k):

@@ -84,7 +84,7 @@ def _context():
     if "forkserver" not in multiprocessing.get_all_start_methods(): return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     from . import topics
-    context.set_forkserver_preload([__name__, *(f"{__package__}.{t}" for t in topics())])
+    context.set_forkserver_preload([__name__, "torch._dynamo", *(f"{__package__}.{t}" for t in topics())])   # optimizers import dynamo
     return context
 
 

@@ -552,6 +552,7 @@ class CodeTable(nn.Module):
         t.true("the optimizer sees the codes", any(p is q.codebook for p in q.parameters()),
                got="no such parameter", expected="the codebook",
                because="a buffer is saved but not trained: without EMA code it never moves")
+        with torch.no_grad(): q.codebook.copy_(2 * t.randn(6, 3))      # codes of different length, so that products are not distances
         z, before = t.randn(9, 3) + 1, q.codebook.detach().clone()
         z_q, indices, loss = t.call(q, z)
         t.true("the loss reaches the codes", isinstance(loss, torch.Tensor) and loss.requires_grad,

@@ -728,6 +728,7 @@ def early_stop(losses, patience):  # list of floats, int >= 1 -> (int, int)
             ("an equal loss is no improvement", [2., 2., 2., 2.], 2, (0, 2), "only a smaller loss counts; the first of equals is best"),
             ("NaN is no improvement", [3., 2., nan, nan, 1.], 2, (1, 3), "every comparison with NaN is false; ask for loss < best"),
             ("without a stop it ends at the last epoch", [4., 3., 2., 3.], 2, (2, 3), "the index of the last, not the number of them"),
+            ("the last epoch may be the best", [3., 2., 1.], 2, (2, 2), "it counts as any other"),
         ):
             t.equal(property, tuple(t.call(early_stop, list(losses), patience)), expected, given=f"{losses}, patience {patience}",
                     because=because)

@@ -166,7 +166,7 @@ def forward(x, encode, codebook, decode):
         return decode(z_q.detach() + z_e - z_e.detach()), indices, z_q
 
     def check(t, forward):
-        w, codebook, x = t.randn(3, 1).requires_grad_(), t.randn(6, 3), t.randn(2, 1, 2, 4) + .5
+        w, codebook, x = t.randn(3, 1).requires_grad_(), t.randn(40, 3), t.randn(2, 1, 2, 4) + .5
         encode = lambda x: torch.einsum("dc,bchw->bdhw", w, x)
         decode = lambda z: (z * torch.tensor([1., -2., .5]).view(1, 3, 1, 1)).sum(1, keepdim=True)
         got = t.call(forward, x, encode, codebook, decode)
@@ -175,7 +175,7 @@ def forward(x, encode, codebook, decode):
         t.shape("one index for each place", indices, (2, 2, 4))
         nearest = (encode(x).detach()[:, None] - codebook[:, :, None, None]).square().sum(2).argmin(1)
         t.equal("each index names the nearest code", indices, nearest)
-        t.equal("decoding the indices gives the same picture", x_hat, decode(codebook[nearest].movedim(-1, 1)), given="2 images, 6 codes",
+        t.equal("decoding the indices gives the same picture", x_hat, decode(codebook[nearest].movedim(-1, 1)), given="2 images, 40 codes",
                 because="the decoder was given z_e, which is not in the file: it must read z_q")
         t.equal("z_q holds the chosen codes", z_q, codebook[nearest].movedim(-1, 1))
         other = t.call(forward, x, encode, codebook + 1., decode)[0]
@@ -375,6 +375,10 @@ class TinyVQVAE(nn.Module):
         with torch.no_grad(): z = encoder(x)
         nearest = (z[:, None] - codebook[None, :, :, None, None]).square().sum(2).argmin(1)
         t.equal("each index names the nearest code", indices, nearest)
+        with torch.no_grad(): z = encoder(more := 2 * t.randn(8, 1, 16, 16))
+        t.equal("so it is for many vectors", t.call(model, more)[1],
+                (z[:, None] - codebook[None, :, :, None, None]).square().sum(2).argmin(1), given="8 images of 16 x 16",
+                because="the distance is Euclidean: squares are summed, not absolute values")
         t.equal("z_q holds rows of the codebook", z_q, codebook[nearest].movedim(-1, 1),
                 because="a softmax over codes gives a mixture that is no code")
         with torch.no_grad(): t.equal("the decoder reads the codes", x_hat, decoder(codebook[nearest].movedim(-1, 1)),
