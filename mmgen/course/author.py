@@ -7,6 +7,7 @@ Outputs stored in `nbs/` come only from here, so that every one of them is from 
 """
 import argparse
 import base64
+import io
 import re
 import subprocess
 import sys
@@ -47,8 +48,19 @@ def take(nb, copy):
     return nb
 
 
+def smaller(png):
+    "The same picture in fewer bytes, base64: without an alpha channel that hides nothing, without colours where all are grey."
+    from PIL import Image
+    image, out = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    if image.mode == "RGBA" and image.getextrema()[3] == (255, 255): image = image.convert("RGB")
+    if image.mode == "RGB" and image.convert("L").convert("RGB").tobytes() == image.tobytes(): image = image.convert("L")
+    image.save(out, "PNG", optimize=True)
+    new = base64.b64encode(out.getvalue()).decode()
+    return new if len(new) < len(png) else png
+
+
 def tidy(nb):
-    "Drop what differs between two equal runs or breaks the page on GitHub: stderr, widget state, timings."
+    "Drop what differs between two equal runs or breaks the page on GitHub: stderr, widget state, timings; store pictures small."
     for cell in nb.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
         if cell.cell_type != "code": continue
@@ -56,6 +68,7 @@ def tidy(nb):
         cell.outputs = [o for o in cell.outputs if shown(o)]
         for o in cell.outputs:
             if "metadata" in o: o["metadata"] = {}
+            if "image/png" in o.get("data", {}): o.data["image/png"] = smaller(o.data["image/png"])
     nb.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     return nb
 
