@@ -228,6 +228,7 @@ def grade(exercise, solution, allow_untouched=True):
     untouched = exercise.kind != "answer" and fingerprint(solution) == fingerprint(exercise.unsolved())
     if allow_untouched and untouched: return Result(EMPTY)
     found, printed = [], _Bounded()
+    import torch._dynamo  # noqa: F401  the first optimizer would import it, and a limit in seconds must not cut that short
 
     def work():
         try: exercise.check(Trial(), solution); found.append(Result(PASSED))
