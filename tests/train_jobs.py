@@ -26,6 +26,23 @@ class Counter(nn.Module):
         return x
 
 
+class Deadly(torch.utils.data.Dataset):
+    "Kills the process that asks for element 50."
+    def __len__(self): return 100
+    def __getitem__(self, i):
+        if i == 50: os.kill(os.getpid(), signal.SIGKILL)
+        return torch.zeros(1)
+
+
+def loader_that_dies(said):
+    "Write to the file `said` what becomes of a loader one of whose processes is killed."
+    try:
+        for _, _ in zip(range(40), Batches(Deadly(), 5, num_workers=1)): pass
+        text = "nothing"
+    except (RuntimeError, OSError) as e: text = f"{type(e).__name__}: {e}"            # which of the two is a matter of moments
+    Path(said).write_text(text)
+
+
 def data():
     g = torch.Generator().manual_seed(1)
     return torch.randn(30, 6, generator=g), torch.randn(30, 2, generator=g)
