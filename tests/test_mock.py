@@ -437,7 +437,7 @@ def test_the_widget_keeps_what_is_typed_and_says_what_is_wrong(monkeypatch):
 
 
 ORACLES = {"interview.bytes-of-state": lambda n: n * 1e6 * sum(torch_bytes()) / 1e9,
-           "interview.interval": lambda s, r: crossing(lambda t: (1 + (.9 ** -2 - 1) * t / s) ** -.5 - r)}
+           "interview.next-review": lambda s, r: crossing(lambda t: (1 + (.9 ** -2 - 1) * t / s) ** -.5 - r)}
 
 
 def torch_bytes():

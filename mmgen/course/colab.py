@@ -19,7 +19,7 @@ from . import repo
 from .testing import inject
 
 VERSIONS = "tests/fixtures/colab_versions.txt"
-NOT_THERE = {"torchmetrics", "lightning-utilities"}     # what Colab lacks, and so what the set-up cell adds to mmgen
+NOT_THERE = {"torchmetrics", "lightning-utilities", "fsrs"}     # what Colab lacks, and so what the set-up cell adds to mmgen
 
 
 def normal(name) -> str:
