@@ -133,6 +133,11 @@ def code_cell(text, cell, module) -> str:
     return f'<div class="cell">{label}{code}</div>'
 
 
+def _second_rank(page):
+    "HTML of an output whose first headings become second ones: a page has one h1, its own."
+    return page.replace("<h1", "<h2").replace("</h1", "</h2")
+
+
 def outputs(site, cell, i, pictures):
     "The outputs of a code cell as HTML; printed pieces that follow each other are one."
     printed = []
@@ -144,7 +149,7 @@ def outputs(site, cell, i, pictures):
         if output["output_type"] == "stream": printed.append("".join(output["text"])); continue
         yield from flush()
         if (i, k) in pictures: yield f"<figure>{pictures[i, k]}</figure>"
-        elif "text/html" in data: yield f'<div class="out html">{data["text/html"]}</div>'
+        elif "text/html" in data: yield f'<div class="out html">{_second_rank(data["text/html"])}</div>'
         elif "text/markdown" in data: yield f'<div class="out markdown">{site.render(data["text/markdown"])}</div>'
         elif "text/plain" in data: yield f'<pre class="out">{html.escape(data["text/plain"])}</pre>'
     yield from flush()
