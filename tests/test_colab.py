@@ -58,5 +58,5 @@ def test_notebooks_run_alone_with_colabs_versions_and_change_none():
     said = done.stdout + done.stderr
     if "from versions: none" in said: pytest.skip("no network: Colab's versions cannot be fetched")
     assert done.returncode == 0, said[-4000:]
-    assert "on Colab it would add lightning-utilities, torchmetrics\n" in done.stdout
-    assert "added lightning-utilities, mmgen, torchmetrics and changed nothing" in done.stdout
+    assert "on Colab it would add fsrs, lightning-utilities, torchmetrics\n" in done.stdout
+    assert "added fsrs, lightning-utilities, mmgen, torchmetrics and changed nothing" in done.stdout
