@@ -30,14 +30,17 @@ BUDGETS = {441: dict(factor=4, n_codes=512), 128: dict(factor=7, n_codes=256), 6
 LOSSES = ("L2", "+ perceptual", "+ adversarial")
 
 
-def map_critic(hidden=32):
-    "A critic of the second and third map of the tutor."
-    return MapDiscriminator([digit_net("loss").config.width * n for n in (2, 4)], hidden)
+LOUD = dict(adversarial=2., adapt_every=8)                                             # of a critic of maps; one of pixels stays at the default
+
+
+def map_critic(stages=(1, 2, 4), hidden=16):
+    "A critic of maps of the tutor, each a multiple of its width; all three of them."
+    return MapDiscriminator([digit_net("loss").config.width * n for n in stages], hidden)
 
 
 def attentive(critic):
     "The same with attention over the places of its coarsest map."
-    critic.heads[-1].insert(2, AttnBlock(32))
+    critic.heads[-1].insert(0, AttnBlock(critic.heads[-1][0].in_channels))
     return critic
 
 
@@ -49,8 +52,8 @@ def game(codec, loss, steps, seed, critic=map_critic, **settings):
     model, losses, optimizer = codec(), vqvae_loss, matrix_optimizers
     if loss != "L2":
         late = dict(start=10 ** 9) if loss == "+ perceptual" else {}                  # a critic that is never heard costs nothing
-        model, losses = VQGAN(model, critic(), VQGANConfig(**{**late, **settings}), digit_net("loss")), TURNS
-        optimizer = players(model)
+        model, losses = VQGAN(model, critic(), VQGANConfig(**{**LOUD, **late, **settings}), digit_net("loss")), TURNS
+        optimizer = players(model, lr=.03, adam_lr=7.5e-3)
     return fit(model, losses, data, recipe, device="cpu", optimizer=optimizer, progress=False)
 
 
@@ -133,8 +136,10 @@ def ideas(a):
         model = VQVAE(base); model.decoder.insert(2, AttnBlock(base.width)); return model
     wide = dict(decay=base.decay)
     kinds = {"base: joint from scratch": (codec(), {}), "no critic": (codec(), dict(start=10 ** 9)),
-             "pretrain, then critic": (codec(), dict(start=a.steps // 2)), "critic of patches": (codec(), dict(critic=PatchDiscriminator)),
-             "multi-scale critic": (codec(), dict(critic=MultiScale)),
+             "pretrain, then critic": (codec(), dict(start=a.steps // 2)), "a quarter as loud": (codec(), dict(adversarial=.5)),
+             "the two coarser maps": (codec(), dict(critic=partial(map_critic, (2, 4), 32), adversarial=.5)),
+             "critic of patches": (codec(), dict(critic=PatchDiscriminator, adversarial=.5)),
+             "multi-scale critic": (codec(), dict(critic=MultiScale, adversarial=.5)),
              "attention in the critic": (codec(), dict(critic=lambda: attentive(map_critic()))),
              "attention in the decoder": (attention, {}), "decoder twice as deep": (codec(decoder_depth=4), {}),
              "twice the codes (80 bits)": (codec(n_codes=32), {}), "finer grid (78 bits)": (codec(factor=4, n_codes=3), {}),

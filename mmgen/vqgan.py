@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['GAMES', 'TURNS', 'RENAMED', 'Game', 'game', 'PatchDiscriminator', 'MapDiscriminator', 'MultiScale', 'adaptive_weight',
-           'last_layer', 'r1_penalty', 'lecam_penalty', 'VQGANConfig', 'VQGAN', 'generator_loss', 'detached', 'still',
-           'critic_loss', 'players', 'PublishedConfig', 'group_norm', 'ResBlock', 'AttnBlock', 'Level', 'Middle',
-           'PublishedEncoder', 'PublishedDecoder', 'PublishedVQGAN', 'from_published', 'published_name', 'to_published',
-           'published_config', 'load_published']
+           'last_layer', 'r1_penalty', 'lecam_penalty', 'VQGANConfig', 'VQGAN', 'generator_loss', 'balance', 'detached',
+           'still', 'critic_loss', 'players', 'PublishedConfig', 'group_norm', 'ResBlock', 'AttnBlock', 'Level',
+           'Middle', 'PublishedEncoder', 'PublishedDecoder', 'PublishedVQGAN', 'from_published', 'published_name',
+           'to_published', 'published_config', 'load_published']
 
 # %% ../nbs/07_vqgan.ipynb #71715116
 import difflib
@@ -114,13 +114,14 @@ class VQGANConfig:
     ramp: int = 80              # batches over which its voice rises to full
     every: int = 1              # the critic plays at one batch in so many
     adaptive: bool = True       # balance gradients at the last layer; False: `adversarial` alone
+    adapt_every: int = 1        # batches between two measurements of that balance; the last one holds until the next
     r1: float = 0.              # weight of the gradient penalty on real images
     lecam: float = 0.           # weight of the LeCam penalty
 
     def __post_init__(self):
         game(self.game)
         for name, value in vars(self).items():
-            whole, least = name in ("start", "ramp", "every"), int(name == "every")
+            whole, least = name in ("start", "ramp", "every", "adapt_every"), int(name.endswith("every"))
             if name not in ("game", "adaptive") and (not isinstance(value, int if whole else (int, float)) or value < least):
                 raise ValueError(f"{name}={value!r}; expected a {'whole ' * whole}number of at least {least}")
 
@@ -137,6 +138,7 @@ class VQGAN(nn.Module):
         self.tutor = tutor or (digit_net("loss") if config.perceptual or isinstance(self.critic, MapDiscriminator) else None)
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))   # trained on so far
         self.register_buffer("opinions", torch.zeros(2))                      # running mean logits of real and fake
+        self.register_buffer("balance", torch.zeros(()))                      # adaptive weight as last measured; 0: not yet
         self.seen = deque()                                                   # what the critic is to see in its turn
 
     def forward(self, x): return self.codec(x)                                # (b, c, h, w), Quantized
@@ -163,8 +165,14 @@ def generator_loss(model: VQGAN, batch) -> tuple:  # images, or a tuple that sta
     if model.training: model.seen.append([detached(model.sees(*pair)) for pair in ((x, maps), (x_hat, fake_maps))])
     if not model.voice() or not model.training: return loss, logs
     with still(model.critic): fool = game(c.game).generator(model.critic(model.sees(x_hat, fake_maps)).float())
-    weight = adaptive_weight(main, fool, last_layer(model.codec)) if c.adaptive else torch.ones_like(fool)
+    weight = balance(model, main, fool) if c.adaptive else torch.ones_like(fool)
     return loss + model.voice() * c.adversarial * weight * fool, logs | {"fool": fool, "weight": weight}
+
+def balance(model: VQGAN, main: torch.Tensor, fool: torch.Tensor) -> torch.Tensor:
+    "The adaptive weight, measured anew once in `adapt_every` batches: it costs two more passes backwards."
+    if not model.balance or int(model.batches) % model.config.adapt_every == 0:
+        model.balance.copy_(adaptive_weight(main, fool, last_layer(model.codec)))
+    return model.balance.clone()
 
 def detached(x):
     "The same numbers, cut off from what made them."

@@ -143,7 +143,7 @@ def test_a_step_of_each_player_moves_only_it():
     model.zero_grad(); generator_loss(model, x)[0].backward()
     for o in optimizers[0]: o.step()
     moved = {k.split(".")[0] for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
-    assert moved == {"codec"}
+    assert moved == {"codec", "balance"}
     middle = copy.deepcopy(model.state_dict()); model.zero_grad(); critic_loss(model, x)[0].backward(); optimizers[1].step()
     assert {k.split(".")[0] for k, v in model.state_dict().items() if not torch.equal(v, middle[k])} == {"critic", "batches"}
 
@@ -185,6 +185,18 @@ def test_adaptive_weight_equalises_gradients_whatever_the_scale():
         own, push = (torch.autograd.grad(v, last, retain_graph=True)[0].norm().item() for v in (main, extra))
         assert weight.item() == pytest.approx(own / (push + 1e-4), rel=1e-4) and not weight.requires_grad
         if scale >= 1: assert weight.item() * push == pytest.approx(own, rel=.01)
+
+
+def test_the_balance_holds_until_it_is_measured_again():
+    model = duel(start=1, adapt_every=3); weights = []
+    for i in range(7):
+        logs = generator_loss(model, images(4 + i))[1]; critic_loss(model, images(4 + i))
+        weights.append(logs["weight"].item() if "weight" in logs else None)
+    assert weights[0] is None and weights[1] == weights[2] and weights[3] == weights[4] == weights[5]   # batches 1, then 3, then 6
+    assert len({weights[1], weights[3], weights[6]}) == 3 and min(weights[1:]) > 0
+    fresh = duel(); each = []
+    for i in range(3): each.append(generator_loss(fresh, images(4 + i))[1]["weight"].item()); critic_loss(fresh, images(4 + i))
+    assert len(set(each)) == 3                                                              # by default every batch is measured
 
 
 def test_adaptive_weight_at_its_ends():
@@ -238,7 +250,7 @@ def test_a_bad_pixel_stops_both_players():
 
 def test_both_players_go_on_bit_for_bit(tmp_path):
     def go(folder, stop):
-        torch.manual_seed(1); model = duel(map_critic(), start=2, ramp=3, lecam=.1)
+        torch.manual_seed(1); model = duel(map_critic(), start=2, ramp=3, lecam=.1, adapt_every=3)
         states = fit(model, TURNS, Batches(images(20), 4, seed=0), Recipe(steps=12, ema=.9, seed=0), device="cpu", folder=folder,
                      save_every=5, optimizer=players(model), progress=False)
         for state in states:
@@ -358,7 +370,7 @@ def test_shipped_weights_reproduce_their_record():
     assert abs((judge.head(own).argmax(1) == y).float().mean().item() - measured["recognised"]) < 1e-3 and measured["test_images"] == len(x)
 
 
-@pytest.mark.parametrize("what,n_groups", [("plane", 18), ("longer", 2), ("ideas", 13)])
+@pytest.mark.parametrize("what,n_groups", [("plane", 18), ("longer", 2), ("ideas", 15)])
 def test_recorded_tables_are_complete_and_say_how_they_were_made(what, n_groups):
     record = json.loads(data_path("results", f"vqgan_{what}.json").read_text())
     assert all(record[k] for k in ("command", "date", "machine", "torch", "threads", "commit"))
