@@ -16,12 +16,12 @@ from mmgen.metrics import digit_net, embed, frechet_distance, precision_recall
 from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, finish, generate
 from mmgen.vqvae import VQVAE
 
-AR_WAYS = [*(dict(s=s) for s in (1., 1.5, 2., 3.)), *(dict(s=s, temperature=.9) for s in (1., 2., 2.5, 3.)), dict(s=2.5, temperature=.8),
-           dict(s=2., top_p=.95), dict(s=2.5, top_p=.9), dict(s=2.5, top_k=50)]
-MASKED_WAYS = [dict(s=1.5), dict(s=2.), dict(s=3.), dict(s=2., n_steps=8), dict(s=2., n_steps=20), dict(s=2., noise=1.),
-               dict(s=2., noise=10.), dict(s=2., order="halton"), dict(s=2., order="halton", n_steps=20), dict(s=2., order="random"),
-               dict(s=2., temperature=.9), dict(s=2., top_p=.9),
-               dict(s=2.5, temperature=.8), dict(s=2., schedule="linear"), dict(s=2., schedule="arccos", order="halton")]
+AR_WAYS = [*(dict(s=s) for s in (1., 1.5, 2., 3.)), *(dict(s=s, temperature=.9) for s in (1., 1.5, 2., 2.5, 3.)),
+           dict(s=2.5, temperature=.8), dict(s=1.5, top_p=.95), dict(s=2., top_p=.95), dict(s=2.5, top_p=.9), dict(s=2.5, top_k=50)]
+BEST = dict(s=1.5, noise=2., temperature=.9)
+MASKED_WAYS = [BEST, *(BEST | dict(s=s) for s in (1., 2., 3.)), *(BEST | dict(noise=n) for n in (0., 1., 4.5)), BEST | dict(temperature=1.),
+               BEST | dict(n_steps=4), BEST | dict(n_steps=8), BEST | dict(n_steps=20), BEST | dict(schedule="linear"),
+               BEST | dict(order="halton"), BEST | dict(order="random"), dict(s=1.5, noise=2., top_p=.9), dict(s=2., noise=1., top_p=.9)]
 
 
 def judge(n):

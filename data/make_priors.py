@@ -25,8 +25,8 @@ from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE
 
 HERE = Path(__file__).resolve().parent
-KINDS = {"ar": (ARPrior, ar_loss, 1200, dict(s=2.5, top_p=.9)),                            # model, loss, steps, sampling
-         "masked": (MaskedPrior, masked_loss, 1600, dict(n_steps=12, s=2., noise=1., top_p=.9))}
+KINDS = {"ar": (ARPrior, ar_loss, 3000, dict(s=2.)),                                    # model, loss, steps, sampling
+         "masked": (MaskedPrior, masked_loss, 4000, dict(n_steps=12, s=1.5, noise=2., temperature=.9))}
 
 
 @torch.no_grad()
