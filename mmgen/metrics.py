@@ -98,6 +98,7 @@ def _no_bytes(x):
     if x.device.type != "cpu" or torch.compiler.is_compiling() or not x.numel() or not x.detach().abs().max() > 10: return
     raise ValueError(f"x has values from {x.min():.3g} to {x.max():.3g}; expected [-1, 1]: for 0..255 use x / 127.5 - 1")
 
+# %% ../nbs/06_metrics.ipynb #ca8dc666
 class DigitNet(nn.Module, Pretrained):
     "A small digit classifier whose features serve as a ruler. Takes grey images (b, 1, 28, 28) in [-1, 1] and resizes nothing."
     def __init__(self, config: DigitNetConfig = DigitNetConfig()):

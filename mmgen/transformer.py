@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['causal_mask', 'visible', 'check_mask', 'wide', 'no_autocast', 'attention_weights', 'fastest', 'check_heads',
-           'check_impl', 'attend', 'Attention', 'attention_maps', 'grid_positions', 'angles', 'sincos', 'rotation',
-           'rotate', 'rope_layout', 'RMSNorm', 'LayerNorm', 'MLP', 'SwiGLU', 'Residual', 'Block', 'KVCache',
+           'check_impl', 'check_layer', 'attend', 'Attention', 'attention_maps', 'grid_positions', 'angles', 'sincos',
+           'rotation', 'rotate', 'rope_layout', 'RMSNorm', 'LayerNorm', 'MLP', 'SwiGLU', 'Residual', 'Block', 'KVCache',
            'TransformerConfig', 'modern_block', 'classic_block', 'LabelEmbedding', 'init_weights', 'check_tokens',
            'Transformer', 'block_optimizers']
 
@@ -79,6 +79,15 @@ def check_impl(impl: str):
     "ValueError for a form of attention that there is not."
     if impl not in ("auto", "sdpa", "math"): raise ValueError(f"impl={impl!r}; expected 'auto', 'sdpa' or 'math'")
 
+def check_layer(dim: int, num_heads: int, kv_heads: int, dropout: float, impl: str):
+    "ValueError for sizes of an `Attention` that do not fit."
+    if num_heads < 1 or dim % num_heads:
+        raise ValueError(f"dim={dim}, num_heads={num_heads}; expected heads of equal width: a divisor of {dim}")
+    if kv_heads < 1 or num_heads % kv_heads: raise ValueError(f"kv_heads={kv_heads}; expected a divisor of num_heads={num_heads}")
+    if not 0 <= dropout < 1: raise ValueError(f"dropout={dropout!r}; expected a number in [0, 1)")
+    check_impl(impl)
+
+# %% ../nbs/08_transformer.ipynb #d13a37a0
 def attend(q, k, v,        # (b, heads, n, d), and twice (b, kv_heads, m, d): kv_heads divides heads
            mask=None,      # bool that broadcasts to (b, heads, n, m), True where a query may look; None: everywhere
            causal=False,   # only at keys up to its own place
@@ -107,11 +116,7 @@ class Attention(nn.Module):
                  impl: str = "auto"):          # see `attend`
         super().__init__()
         kv_heads = num_heads if kv_heads is None else kv_heads
-        if num_heads < 1 or dim % num_heads:
-            raise ValueError(f"dim={dim}, num_heads={num_heads}; expected heads of equal width: a divisor of {dim}")
-        if kv_heads < 1 or num_heads % kv_heads: raise ValueError(f"kv_heads={kv_heads}; expected a divisor of num_heads={num_heads}")
-        if not 0 <= dropout < 1: raise ValueError(f"dropout={dropout!r}; expected a number in [0, 1)")
-        check_impl(impl)
+        check_layer(dim, num_heads, kv_heads, dropout, impl)
         self.head_dim, self.sizes = dim // num_heads, [dim, kv_heads * dim // num_heads, kv_heads * dim // num_heads]
         self.causal, self.dropout, self.impl = causal, dropout, impl
         self.qkv, self.proj = nn.Linear(dim, sum(self.sizes), bias), nn.Linear(dim, dim, bias)   # rows of qkv: all q, all k, all v
@@ -355,6 +360,7 @@ class TransformerConfig:
         kinds = ("rope", "sincos", "learned", "none")
         if self.positions not in kinds: raise ValueError(f"positions={self.positions!r}; expected one of {', '.join(kinds)}")
         if not 0 <= self.dropout < 1: raise ValueError(f"dropout={self.dropout!r}; expected a number in [0, 1)")
+        if self.positions == "sincos": sincos(torch.zeros(1, len(self.shape)), self.dim)   # a width that does not fit fails here
 
     @property
     def max_len(self) -> int:
@@ -441,7 +447,6 @@ class Transformer(nn.Module, Pretrained):
         self.norm, self.head = norm(c.dim), None if c.tied else nn.Linear(c.dim, c.vocab_size, bias=False)
         self.register_buffer("positions", grid_positions(*c.shape, prefix=c.prefix), persistent=False)   # (max_len, axes)
         if c.positions == "rope": rotation(self.positions, c.dim // c.num_heads)  # a width that does not fit fails here
-        if c.positions == "sincos": sincos(self.positions, c.dim)                 # and here
         init_weights(self, c.depth)
 
     def embed(self, tokens, prefix, start):                                       # (b, n), (b, prefix, dim) or None -> (b, prefix + n, dim)
