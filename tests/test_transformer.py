@@ -175,7 +175,7 @@ def test_queries_keys_and_values_that_do_not_fit_are_named(impl, q, k, v):
 
 
 def test_integers_are_refused_by_norms_and_rotation():
-    for f in (RMSNorm(4), LayerNorm(4), lambda x: rotate(x, rotation(grid_positions(3), 4)), lambda x: attention_weights(x, x)):
+    for f in (RMSNorm(4), LayerNorm(4), lambda x: rotate(x, rotation(grid_positions(3), 4))):
         with pytest.raises(TypeError, match="torch.int64; expected floats"): f(torch.ones(3, 4, dtype=torch.int64))
 
 
