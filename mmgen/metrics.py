@@ -11,6 +11,7 @@ __all__ = ['BETTER', 'mse', 'psnr', 'ssim', 'DigitNetConfig', 'DigitNet', 'digit
 # %% ../nbs/06_metrics.ipynb #e5686ec1
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from statistics import NormalDist
@@ -25,11 +26,25 @@ from .quantizer import nearest_code
 
 # %% ../nbs/06_metrics.ipynb #229a69e2
 def _pair(x, y):
-    "Check two batches of images of one shape."
+    "Check two batches of images of one shape; float64."
+    for name, t in (("x", x), ("y", y)):
+        if not isinstance(t, torch.Tensor): raise TypeError(f"{name} is a {type(t).__name__}; expected a tensor (b, c, h, w)")
     if x.shape != y.shape: raise ValueError(f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}; expected the same: this score is of pairs")
     if x.ndim != 4: raise ValueError(f"x has shape {tuple(x.shape)}; expected (b, c, h, w)")
+    if x.is_floating_point() != y.is_floating_point():
+        raise TypeError(f"x is {x.dtype}, y {y.dtype}; expected both float or both bytes: their ranges differ")
     return x.double(), y.double()
 
+def _check_range(x, y, data_range):
+    "ValueError where values cannot be of `data_range`, noise beyond it allowed for; a warning where [0, 1] is taken for [-1, 1]."
+    if not data_range > 0: raise ValueError(f"data_range={data_range}; expected a number above 0")
+    if not x.numel(): return
+    low, high = min(x.min().item(), y.min().item()), max(x.max().item(), y.max().item())
+    if high - low > 4 * data_range: raise ValueError(f"values from {low:.3g} to {high:.3g} with data_range={data_range:g}; "
+                                                     "expected data_range=2 for [-1, 1], 1 for [0, 1], 255 for bytes")
+    if low >= 0 and data_range == 2: warnings.warn("no value is below 0: for images in [0, 1] say data_range=1", stacklevel=3)
+
+# %% ../nbs/06_metrics.ipynb #c58a447f
 def mse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # (b, c, h, w) twice -> (b,) float64
     "Mean squared error of each image."
     x, y = _pair(x, y)
@@ -38,13 +53,16 @@ def mse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # (b, c, h, w) twice
 def psnr(x: torch.Tensor, y: torch.Tensor,
          data_range: float = 2.,   # largest possible difference of two pixels: 2 for [-1, 1], 1 for [0, 1], 255 for bytes
          ) -> torch.Tensor:        # (b,) float64
-    "Peak signal-to-noise ratio of each image in decibels; infinite for equal images."
-    return 10 * torch.log10(data_range**2 / mse(x, y))
+    "Peak signal-to-noise ratio of each image in decibels; infinite for equal images. ValueError for values out of all range."
+    error = mse(x, y); _check_range(x, y, data_range)
+    return 10 * torch.log10(data_range**2 / error)
 
 # %% ../nbs/06_metrics.ipynb #6c0c574d
 def ssim(x: torch.Tensor, y: torch.Tensor, data_range: float = 2., size: int = 11, sigma: float = 1.5) -> torch.Tensor:  # (b,) float64
     "Structural similarity of each image: Gaussian window, windows that fit whole (Wang et al. 2004, equation 13 and section III-C)."
     (x, y), c = _pair(x, y), x.shape[1]
+    _check_range(x, y, data_range)
+    if size < 1 or size % 2 == 0: raise ValueError(f"size={size}; expected an odd number, so that a window has a middle")
     if min(x.shape[2:]) < size: raise ValueError(f"x is {x.shape[2]} x {x.shape[3]} pixels; expected at least size={size} on each side")
     line = torch.exp(-(torch.arange(size, device=x.device) - size // 2).double().square() / (2 * sigma**2))
     down = (line / line.sum()).view(1, 1, -1, 1).expand(c, -1, -1, -1)                    # (c, 1, size, 1)
@@ -75,6 +93,12 @@ def _stage(n_in, n_out, kernel, halve):
     conv = lambda a: [nn.Conv2d(a, n_out, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
     return nn.Sequential(*[nn.AvgPool2d(2)] * halve, *conv(n_in), *conv(n_out))
 
+def _no_bytes(x):
+    "ValueError for pixels far outside [-1, 1], where asking costs nothing."
+    if x.device.type != "cpu" or torch.compiler.is_compiling() or not x.numel() or not x.detach().abs().max() > 10: return
+    raise ValueError(f"x has values from {x.min():.3g} to {x.max():.3g}; expected [-1, 1]: for 0..255 use x / 127.5 - 1")
+
+# %% ../nbs/06_metrics.ipynb #ca8dc666
 class DigitNet(nn.Module, Pretrained):
     "A small digit classifier whose features serve as a ruler. Takes grey images (b, 1, 28, 28) in [-1, 1] and resizes nothing."
     def __init__(self, config: DigitNetConfig = DigitNetConfig()):
@@ -90,6 +114,7 @@ class DigitNet(nn.Module, Pretrained):
         if x.ndim != 4 or tuple(x.shape[1:]) != want or not x.is_floating_point():
             raise ValueError(f"x is {x.dtype} {tuple(x.shape)}; DigitNet takes float (b, {want[0]}, {want[1]}, {want[2]}) in [-1, 1], "
                              "and resizes nothing: how one resizes changes the score")
+        _no_bytes(x); x = x.to(self.head.weight.dtype)
         for stage in self.stages: x = stage(x); found.append(x)
         return found
 
@@ -119,17 +144,33 @@ def digit_net(role: str = "judge",   # "judge" measures; "loss" is another net, 
     return net.freeze()
 
 # %% ../nbs/06_metrics.ipynb #00eb53c0
+@contextmanager
+def _eval_mode(module):
+    "Every part of a module in eval mode, and in the mode that it had afterwards."
+    modes = [(m, m.training) for m in module.modules()] if isinstance(module, nn.Module) else []
+    for m, _ in modes: m.training = False
+    try: yield
+    finally:
+        for m, was in modes: m.training = was
+
 @torch.no_grad()
 def embed(images: torch.Tensor, features=None, batch_size: int = 100) -> torch.Tensor:  # (n, c, h, w) -> (n, d) on the CPU
-    "Features of many images. `features`: None for the judge, a module with `.features`, or any callable (n, c, h, w) -> (n, d)."
-    net = features or digit_net()
-    where = next((t.device for t in chain(net.parameters(), net.buffers())), "cpu") if isinstance(net, nn.Module) else images.device
+    """Features of many images. `features`: None for the judge, a module with `.features`, or any callable (n, c, h, w) -> (n, d).
+
+    A module, or that of a method, is read in eval mode, and gets the images on its device."""
+    if not isinstance(images, torch.Tensor): raise TypeError(f"images is a {type(images).__name__}; expected a tensor (n, c, h, w)")
+    net = digit_net() if features is None else features
+    owner = getattr(net, "__self__", net)                                                 # of a method, as in `judge.forward`
+    parts = chain(owner.parameters(), owner.buffers()) if isinstance(owner, nn.Module) else ()
+    where = next((t.device for t in parts), images.device)
     f = getattr(net, "features", net)
     f = f if callable(f) else net
-    out = torch.cat([torch.as_tensor(f(part.to(where))).flatten(1).float().cpu() for part in images.split(batch_size)])
+    with _eval_mode(owner):
+        out = torch.cat([torch.as_tensor(f(part.to(where))).flatten(1).float().cpu() for part in images.split(batch_size)])
     if len(out) != len(images): raise ValueError(f"features gave {len(out)} rows for {len(images)} images; expected one row per image")
     return _rows("features", out)
 
+# %% ../nbs/06_metrics.ipynb #4d642677
 def _rows(name, x, least=1):
     "Check features: (n, d), finite, at least `least` rows."
     if not isinstance(x, torch.Tensor) or x.ndim != 2:
@@ -150,7 +191,8 @@ def perceptual_distance(x: torch.Tensor, y: torch.Tensor,
                         ) -> torch.Tensor:       # (b,), with a gradient
     "Squared distance of maps, unit length per place, mean over places, sum over layers (Zhang et al. 2018, equation 1, all w = 1)."
     if x.shape != y.shape: raise ValueError(f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}; expected the same")
-    maps = getattr(net := net or digit_net().to(x.device), "maps", net)
+    net = digit_net().to(x.device) if net is None else net
+    maps = getattr(net, "maps", net)
     unit = lambda m: m / (m.square().sum(1, keepdim=True) + 1e-10).sqrt()
     return sum((unit(a) - unit(b)).square().sum(1).mean((1, 2)) for a, b in zip(maps(x), maps(y)))
 
@@ -162,13 +204,23 @@ def gaussian(features: torch.Tensor) -> tuple:  # (n, d) -> (d,), (d, d) float64
 
 def frechet(mean1, cov1, mean2, cov2) -> float:
     "Squared Frechet distance of two Gaussians (Dowson and Landau 1982): a sum of squares, so never negative, and any rank will do."
+    _moments("1", mean1, cov1), _moments("2", mean2, cov2)
+    if mean1.shape != mean2.shape: raise ValueError(f"mean1 has {len(mean1)} features, mean2 {len(mean2)}; expected the same")
     root1, root2 = _root(cov1), _root(cov2)
     u, _, vh = torch.linalg.svd(root2 @ root1)                                            # the turn that brings root2 nearest to root1
     return ((mean1 - mean2).square().sum() + (root1 - root2 @ u @ vh).square().sum()).item()
 
+def _moments(i, mean, cov):
+    "Check a mean (d,) and a covariance (d, d)."
+    if mean.ndim != 1 or tuple(cov.shape) != (len(mean), len(mean)):
+        raise ValueError(f"mean{i} has shape {tuple(mean.shape)}, cov{i} {tuple(cov.shape)}; expected (d,) and (d, d)")
+    if not (mean.isfinite().all() and cov.isfinite().all()): raise ValueError(f"mean{i} or cov{i} holds NaN or infinity")
+    if (cov - cov.T).abs().max() > 1e-4 * cov.abs().max(): raise ValueError(f"cov{i} is not symmetric; expected a covariance")
+
 def _root(cov):
-    "Symmetric square root of a covariance (d, d); eigenvalues below 0 are rounding."
+    "Symmetric square root of a covariance (d, d); eigenvalues a little below 0 are rounding, others a ValueError."
     values, vectors = torch.linalg.eigh(cov.double())
+    if values[0] < -1e-4 * values.abs().max(): raise ValueError(f"a covariance has the eigenvalue {values[0]:.3g}; expected none below 0")
     return vectors * values.clamp(min=0).sqrt() @ vectors.T
 
 def frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:  # (n, d), (m, d)
@@ -185,6 +237,7 @@ def frechet_infinity(a: torch.Tensor, b: torch.Tensor, n_points: int = 10, seed:
 
     Point k is the mean over k disjoint parts of both sets, so that every row counts once at every size."""
     a, b = _two(a, b)
+    if n_points < 3: raise ValueError(f"n_points={n_points}; expected at least 3 to draw a line")
     most, rng = min(len(a), len(b)), torch.Generator().manual_seed(seed)
     parts = [k for k in range(1, n_points + 1) if most // k > a.shape[1]]
     if len(parts) < 3: raise ValueError(f"{most} samples of {a.shape[1]} features; expected more than {3 * a.shape[1] + 2} to draw a line")
@@ -203,29 +256,35 @@ def diversity(features: torch.Tensor) -> float:  # (n, d)
 
 def class_entropy(logits: torch.Tensor) -> float:  # (n, classes)
     "Entropy in bits of the classes that are seen, each image counted under its likeliest one."
-    counts = torch.bincount(logits.argmax(1), minlength=logits.shape[1]).double()
+    counts = torch.bincount(_rows("logits", logits).argmax(1), minlength=logits.shape[1]).double()
     return torch.special.entr(counts / counts.sum()).sum().item() / math.log(2)
 
 def inception_score(logits: torch.Tensor) -> float:  # (n, classes)
     "exp of the mean KL from p(y|x) to p(y) (Salimans et al. 2016, section 4): 1 to the number of classes. Looks at no real image."
-    log_p = logits.double().log_softmax(1)
-    return (log_p.exp() * (log_p - log_p.exp().mean(0).log())).sum(1).mean().exp().item()
+    x = _rows("logits", logits).double()
+    if x.min() >= 0 and (x.sum(1) - 1).abs().max() < 1e-4: raise ValueError("logits are probabilities: all rows add up to 1; take their log")
+    log_p = x.log_softmax(1)
+    log_mean = log_p.logsumexp(0) - math.log(len(x))                                      # finite for a class that is never seen
+    return (log_p.exp() * (log_p - log_mean)).sum(1).mean().exp().item()
 
 def nearest_distance(x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:  # (n, ...), (m, ...) -> (n,)
     "Distance of each image to the nearest one in `memory`, over all pixels: 0 for a copy."
-    flat, rows = x.flatten(1), memory.flatten(1)
+    if x.shape[1:] != memory.shape[1:] or not len(memory):
+        raise ValueError(f"x has shape {tuple(x.shape)}, memory {tuple(memory.shape)}; expected images of one shape, at least one in memory")
+    flat, rows = (t.flatten(1) if t.is_floating_point() else t.flatten(1).float() for t in (x, memory))
     return (flat - rows[nearest_code(flat, rows)]).norm(dim=1)
 
 # %% ../nbs/06_metrics.ipynb #689d9528
 def kernel_distance(a: torch.Tensor, b: torch.Tensor,
-                    block: int = 1000,   # pairs are compared within blocks of this many, the last one may be shorter
+                    block: int = 1000,   # pairs are compared within blocks of at least this many, where there are as many
                     seed: int = 0,       # of the shuffle before cutting into blocks
                     ) -> tuple:          # mean over blocks, its standard error (nan for one block)
     "Kernel distance, KID (Binkowski et al. 2018, section 4): squared MMD with kernel (x.y / d + 1)^3, unbiased, so it may fall below 0."
     a, b = _two(a, b)
+    if block < 2: raise ValueError(f"block={block}; expected at least 2: an image is compared with others")
     rng, n = torch.Generator().manual_seed(seed), min(len(a), len(b))
     a, b = (x[torch.randperm(len(x), generator=rng)[:n]] for x in (a, b))
-    blocks = [_mmd(p, q) for p, q in zip(a.tensor_split(max(1, round(n / block))), b.tensor_split(max(1, round(n / block))))]
+    blocks = [_mmd(p, q) for p, q in zip(a.tensor_split(max(1, n // block)), b.tensor_split(max(1, n // block)))]
     values = torch.tensor(blocks, dtype=torch.float64)
     return values.mean().item(), (values.std() / len(values)**.5).item() if len(values) > 1 else math.nan
 
@@ -240,6 +299,7 @@ def precision_recall(real: torch.Tensor, fake: torch.Tensor, k: int = 3) -> dict
     """Shares of fake in reach of real (precision) and of real in reach of fake (recall): Kynkaanniemi et al. 2019, section 2.
 
     Also density and coverage (Naeem et al. 2020), whose balls stand around real images only."""
+    if not isinstance(k, int) or k < 1: raise ValueError(f"k={k!r}; expected a whole number of at least 1")
     real, fake = _two(real, fake, k + 1)
     r_real, r_fake = _reach(real, k), _reach(fake, k)
     near = [(torch.cdist(part, fake), r) for part, r in zip(real.split(1000), r_real.split(1000))]   # rows of real, columns of fake
@@ -271,6 +331,8 @@ class BlindTrial:
     "Pairs of a real and a generated image, sides drawn by `seed`; `score` takes the sides held for real, and only then is the key used."
     def __init__(self, real: torch.Tensor, fake: torch.Tensor, n: int = 50, seed: int = 0):
         have = f"{len(real)} real and {len(fake)} generated images"
+        if real.ndim != 4 or real.shape[1:] != fake.shape[1:]:
+            raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)}; expected (n, c, h, w), images of one shape")
         if min(len(real), len(fake)) < n: raise ValueError(f"{have}; expected at least n={n} of each")
         rng = torch.Generator().manual_seed(seed)
         pick = lambda x: x[torch.randperm(len(x), generator=rng)[:n]]
@@ -308,7 +370,7 @@ class Row:
     better: str      # "low", "high" or "as real"
     n: int           # images in each set
     seed: int        # of the draw
-    seconds: float   # to compute all three
+    seconds: float   # to compute all three from images and features
     note: str = ""   # what to know about this figure
 
 # %% ../nbs/06_metrics.ipynb #fd5b9f2a
@@ -338,7 +400,7 @@ class Report:
         head = f"{'metric':11} {'value':>9} {'floor':>9} {'ceiling':>9} {'gap':>6}  ok  {'better':7} {'n':>6} seed {'s':>5}"
         mark = {True: "yes", False: "NO", None: "-"}
         lines = [f"{r.metric:11} {r.value:9.4g} {r.floor:9.4g} {r.ceiling:9.4g} {r.gap:6.2f}  {mark[r.ok]:3} {r.better:7} {r.n:6} "
-                 f"{r.seed:4} {r.seconds:5.1f}{'  ' * bool(r.note)}{r.note}" for r in self.rows]
+                 f"{r.seed:4} {r.seconds:5.2f}{'  ' * bool(r.note)}{r.note}" for r in self.rows]
         if self.per_class: lines.append("recognised by class: " + " ".join(f"{c}:{v:.2f}" for c, v in self.per_class.items()))
         return "\n".join([head, *lines])
 
@@ -351,19 +413,27 @@ class _Set:
 
 def _images(name, x, n, rng):
     "`n` images of `x`, (images, labels) or images alone, in [-1, 1]; values a little outside are cut, as a file would cut them."
-    x, labels = x if isinstance(x, (tuple, list)) else (x, None)
+    x, labels = _parted(name, x)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point(): return check_images(x, name), labels     # raises and says why
     x = x.detach().cpu().float()
-    if -1.5 <= x.min() and x.max() <= 1.5: x = x.clamp(-1, 1)
-    check_images(x, name)
+    if x.numel() and -1.5 <= x.min() and x.max() <= 1.5: x = x.clamp(-1, 1)
+    if check_images(x, name).min() >= 0:
+        warnings.warn(f"{name}: no value is below 0; are its images in [0, 1]? expected [-1, 1]", stacklevel=3)
     if len(x) < n: raise ValueError(f"{name} has {len(x)} images; expected at least {n} for n: sets of unequal size are not compared")
     rows = torch.randperm(len(x), generator=rng)[:n]
-    return x[rows], labels if labels is None else torch.as_tensor(labels).cpu()[rows]
+    return x[rows], labels if labels is None else labels[rows]
+
+def _parted(name, x):
+    "Images and labels, None where there are none."
+    if not isinstance(x, (tuple, list)): return x, None
+    if len(x) != 2: raise ValueError(f"{name} is a {type(x).__name__} of {len(x)}; expected images, or (images, labels)")
+    labels = torch.as_tensor(x[1]).cpu()
+    if labels.ndim == 1 and len(labels) == len(x[0]): return x[0], labels
+    raise ValueError(f"{name} has {len(x[0])} images and labels of shape {tuple(labels.shape)}; expected one label for each image")
 
 def _generated(name, g, n, seed, rng):
     "What a generator draws: `g(n, seed)`, or tensors as they are."
-    images, labels = _images(name, g(n, seed) if callable(g) else g, n, rng)
-    return images, labels
+    return _images(name, g(n, seed) if callable(g) else g, n, rng)
 
 # %% ../nbs/06_metrics.ipynb #c47bef39
 def _measures(a, memory):
@@ -397,12 +467,12 @@ def evaluate(generator,             # `generator(n, seed)` -> images, or (images
              limit: float = .15,    # a row is ok below this gap: at most so far on the way from real to the control
              ) -> Report:
     "Judge a generator: each measure beside its floor (real against real) and its ceiling (a model that must fail), all at size n."
+    if not isinstance(n, int) or n < 4: raise ValueError(f"n={n!r}; expected a whole number of at least 4: recall looks at 3 neighbours")
+    if memory is not None: check_images(memory, "memory")
     with Stopwatch() as watch:
         rng, net = torch.Generator().manual_seed(seed), digit_net() if features is None else features
         real, real_labels = _images("reference", reference, 2 * n, rng)
         fake, labels = _generated("generator", generator, n, seed, rng)
-        if fake.min() >= 0 > real.min():
-            warnings.warn("generator: no value is below 0; are its images in [0, 1]? expected [-1, 1]", stacklevel=2)
         ceiling = independent_pixels(real[:n], n, seed) if ceiling is None else ceiling
         bad, bad_labels = _generated("ceiling", ceiling, n, seed, rng)
         a, b = _Set(real[:n], net, net, None), _Set(real[n:], net, net, None if real_labels is None else real_labels[n:])
@@ -435,5 +505,7 @@ def lpips_distance(x: torch.Tensor, y: torch.Tensor, net_type: str = "alex") -> 
     try: import torchvision  # noqa: F401
     except ModuleNotFoundError as e: raise ImportError("LPIPS needs the package torchvision: pip install 'torchmetrics[image]'") from e
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as lpips
+    if x.shape != y.shape or x.ndim != 4 or min(x.shape[2:]) < 64:
+        raise ValueError(f"x has shape {tuple(x.shape)}, y {tuple(y.shape)}; expected the same (b, c, h, w), at least 64 x 64")
     three = lambda t: t.clamp(-1, 1).expand(-1, 3, -1, -1)
     return torch.stack([lpips(three(a[None]), three(b[None]), net_type=net_type) for a, b in zip(x, y)])

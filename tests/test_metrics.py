@@ -2,6 +2,7 @@
 import json
 import math
 import sys
+import types
 import warnings
 from dataclasses import asdict
 
@@ -80,7 +81,7 @@ def test_psnr_and_ssim_agree_with_scikit_image(shape, data_range):
 
 def test_pairs_have_known_values_and_edges():
     x = images(2, 1, 12, 12)
-    assert abs(psnr(torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), .1)).item() - 10 * math.log10(400)) < 1e-5
+    assert abs(psnr(torch.full((1, 1, 4, 4), -.1), torch.zeros(1, 1, 4, 4)).item() - 10 * math.log10(400)) < 1e-5
     assert psnr(x, x).tolist() == [math.inf] * 2 and mse(x, x).max() == 0
     assert_close(ssim(x, x), torch.ones(2).double())
     assert_close(ssim(x, x.flip(0)), ssim(x.flip(0), x))                                    # symmetric
@@ -90,6 +91,27 @@ def test_pairs_have_known_values_and_edges():
     y = x.clone().requires_grad_()
     (1 - ssim(y, x.roll(1, 3))).sum().backward()
     assert y.grad.isfinite().all() and y.grad.abs().sum() > 0
+
+
+def test_bytes_and_other_ranges_give_the_right_decibels_or_an_error():
+    x, y = images(2, 3, 12, 15), images(2, 3, 12, 15, seed=1)
+    a, b = (((t + 1) * 127.5).round().byte() for t in (x, y))
+    want = [10 * math.log10(255**2 / np.square(p.astype(float) - q).mean()) for p, q in zip(a.numpy(), b.numpy())]
+    assert psnr(a, b, 255.).tolist() == pytest.approx(want) and mse(a, b).dtype == torch.float64
+    assert_close(ssim(a, b, 255.), ssim(a / 255, b / 255, 1.))
+    assert_close(psnr(x.bfloat16(), y.bfloat16()), psnr(x, y), atol=.05, rtol=0)
+    for f in (psnr, ssim):
+        for p, q in ((a, b), (a.float(), b.float())):
+            with pytest.raises(ValueError, match="values from 0 to 255 with data_range=2; expected data_range=2 for"): f(p, q)
+        with pytest.raises(TypeError, match="x is torch.uint8, y torch.float32"): f(a, y)
+        with pytest.raises(TypeError, match="x is a ndarray; expected a tensor"): f(x.numpy(), y.numpy())
+        with pytest.raises(ValueError, match="data_range=0; expected a number above 0"): f(x, y, 0)
+        with pytest.warns(UserWarning, match=r"for images in \[0, 1\] say data_range=1"): f((x + 1) / 2, (y + 1) / 2)
+    with pytest.raises(ValueError, match="size=10; expected an odd number"): ssim(x, y, size=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert psnr(x, y + .5 * normal(2, 3, 12, 15)).isfinite().all()                      # noise beyond the range is no mistake
+        assert psnr(x[:0], y[:0]).shape == (0,) and psnr(x * math.nan, y).isnan().all()
 
 
 # Sets
@@ -129,6 +151,17 @@ def test_frechet_known_values():
     assert_close(mean, torch.tensor([1., 2.]).double()); assert_close(cov, torch.tensor([[2., 4.], [4., 8.]]).double())
 
 
+@pytest.mark.parametrize("change,error", [
+    (dict(mean1=torch.zeros(1)), r"mean1 has shape \(1,\), cov1 \(4, 4\); expected \(d,\) and \(d, d\)"),
+    (dict(cov2=torch.ones(4)), r"cov2 \(4,\)"), (dict(mean2=torch.zeros(3), cov2=torch.eye(3)), "mean1 has 4 features, mean2 3"),
+    (dict(mean2=torch.full((4,), math.nan)), "mean2 or cov2 holds NaN"), (dict(cov1=torch.ones(4, 4).triu()), "cov1 is not symmetric"),
+    (dict(cov1=-torch.eye(4)), "eigenvalue -1; expected none below 0")])
+def test_bad_gaussians_are_named(change, error):
+    good = dict(mean1=torch.zeros(4), cov1=torch.eye(4), mean2=torch.zeros(4), cov2=torch.eye(4))
+    assert frechet(**good) < 1e-12
+    with pytest.raises(ValueError, match=error): frechet(**good | change)
+
+
 def test_frechet_survives_float32_features_with_a_large_mean():
     a, b = normal(500, 8), normal(500, 8, seed=1)
     assert abs(frechet_distance(a + 1000, b + 1000) - frechet_distance(a, b)) < 1e-2
@@ -156,6 +189,7 @@ def test_bias_falls_with_n_and_extrapolation_removes_it():
     assert small > 5 * large > 0 and abs(limit) < large and len(points) == 10 and points[0] == (4000, pytest.approx(large))
     assert frechet_infinity(*whole) == (limit, points)
     with pytest.raises(ValueError, match="26 samples of 8 features; expected more than 26"): frechet_infinity(whole[0][:26], whole[1])
+    with pytest.raises(ValueError, match="n_points=2; expected at least 3"): frechet_infinity(*whole, n_points=2)
 
 
 def test_kernel_distance_agrees_with_torchmetrics_and_is_unbiased():
@@ -167,6 +201,9 @@ def test_kernel_distance_agrees_with_torchmetrics_and_is_unbiased():
     assert abs(mean) < 4 * error and min(values) < 0 < max(values)
     mean, error = kernel_distance(normal(1000, 5), normal(1000, 5, seed=1) + .5, block=100)
     assert error < mean / 3 and kernel_distance(a, b) == kernel_distance(a, b) and math.isnan(kernel_distance(a, b)[1])
+    assert all(math.isfinite(v) for v in kernel_distance(a[:3], b[:5], block=2)[:1] + kernel_distance(a[:7], b, block=2))
+    for block in (1, 0, -5):
+        with pytest.raises(ValueError, match=f"block={block}; expected at least 2"): kernel_distance(a, b, block=block)
 
 
 def loop_precision(real, fake, k):
@@ -194,6 +231,8 @@ def test_precision_recall_at_the_edges():
     one = precision_recall(x, x[:1].repeat(20, 1))
     assert one["precision"] == 1 and one["recall"] < .2
     with pytest.raises(ValueError, match="b has 3 samples; expected at least 4"): precision_recall(x, x[:3])
+    for k in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"k={k}; expected a whole number of at least 1"): precision_recall(x, x, k)
 
 
 def test_small_measures():
@@ -208,6 +247,17 @@ def test_small_measures():
     want = torch.stack([(x[i] - memory).square().sum((1, 2, 3)).min().sqrt() for i in range(5)])
     assert_close(nearest_distance(x, memory), want)
     assert bits_per_dim(784 * math.log(2), 784) == pytest.approx(1)
+    assert nearest_distance((memory[:3] > 0).byte(), (memory > 0).byte()).max() == 0
+    for bad in (memory[:0], images(5, 1, 2, 8)):
+        with pytest.raises(ValueError, match="expected images of one shape, at least one in memory"): nearest_distance(x, bad)
+
+
+def test_scores_of_logits_take_no_other_thing():
+    assert inception_score(1000 * torch.eye(10)[:9]) == pytest.approx(9)                    # a class that is never seen
+    with pytest.raises(ValueError, match="logits are probabilities"): inception_score(torch.eye(4))
+    for f in (inception_score, class_entropy):
+        with pytest.raises(ValueError, match="logits holds NaN or infinity in 2 of 2 rows"): f(torch.full((2, 3), math.nan))
+        with pytest.raises(ValueError, match="logits has 0 samples"): f(torch.zeros(0, 3))
 
 
 # The nets
@@ -290,6 +340,19 @@ def test_embed_takes_nets_and_functions(judge):
     assert embed(x, nn.Flatten()).shape == (7, 784) and not embed(x, judge).requires_grad
     with pytest.raises(ValueError, match="gave 3 rows for 7 images"): embed(x, lambda t: t[:3])
     with pytest.raises(ValueError, match="NaN or infinity in 7 of 7"): embed(x, lambda t: t.flatten(1) / 0)
+    assert_close(embed(x.double(), judge), embed(x, judge)); assert embed(x.bfloat16()).shape == (7, judge.num_features)
+    assert torch.equal(embed(x, nn.Sequential()), x.flatten(1))                             # empty, and yet not the judge
+    for f in (lambda t: embed(t, judge), lambda t: perceptual_distance(t, t, judge)):
+        with pytest.raises(ValueError, match="x has values from .* for 0..255 use x / 127.5 - 1"): f((x + 1) * 127.5)
+    with pytest.raises(TypeError, match="images is a ndarray"): embed(x.numpy())
+
+
+def test_embed_reads_in_eval_mode_and_leaves_the_mode_as_it_was():
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(.5)).train(); net[2].eval()
+    x, before = images(7, 1, 4, 4), {k: v.clone() for k, v in net.state_dict().items()}
+    assert_close(embed(x, net), x.flatten(1), atol=1e-4, rtol=1e-4); assert torch.equal(embed(x, net.forward), embed(x, net))
+    assert [m.training for m in net.modules()] == [True, True, True, False]
+    for k, v in net.state_dict().items(): assert torch.equal(v, before[k]), k
 
 
 # People
@@ -318,6 +381,8 @@ def test_blind_trial_hides_and_counts():
     with pytest.raises(ValueError, match="29 letters"): trial.score("L" * 29)
     with pytest.raises(ValueError, match=r"\['L', 'X'\]"): trial.score("X" + "L" * 29)
     with pytest.raises(ValueError, match="at least n=31 of each"): BlindTrial(real, fake, 31)
+    for bad in (fake[:, 0], fake[..., :2]):
+        with pytest.raises(ValueError, match=r"expected \(n, c, h, w\), images of one shape"): BlindTrial(bad, fake)
 
 
 # The table
@@ -391,6 +456,19 @@ def test_bad_generators_are_named(bad, n, error, words, digits, judge):
     with pytest.raises(error, match=words): evaluate(bad(digits[0]), digits[0], n=n, features=judge)
 
 
+@pytest.mark.parametrize("bad,changes,words", [
+    (lambda x, y: (x, y[:50]), {}, r"generator has 200 images and labels of shape \(50,\); expected one label for each"),
+    (lambda x, y: (x, torch.eye(10)[y]), {}, r"labels of shape \(200, 10\)"), (lambda x, y: (x, y, 0), {}, "generator is a tuple of 3"),
+    (lambda x, y: x, dict(n=3), "n=3; expected a whole number of at least 4"), (lambda x, y: x, dict(n=80.), "n=80.0; expected a whole"),
+    (lambda x, y: x[:0], {}, "generator has shape .* and holds no image"),
+    (lambda x, y: x, dict(memory=torch.zeros(5, 28, 28)), "memory has shape"),
+    (lambda x, y: x, dict(memory=torch.zeros(5, 1, 8, 8)), "expected images of one shape")])
+def test_bad_arguments_are_named(bad, changes, words, digits, judge):
+    x, y = digits
+    with pytest.raises(ValueError, match=words):
+        evaluate(bad(x[:200], y[:200]), (x[5000:], y[5000:]), **dict(n=80, features=judge) | changes)
+
+
 def test_values_a_little_outside_are_cut(digits, judge):
     x = digits[0]
     a, b = (evaluate(g, x[5000:], n=80, features=judge)["frechet"].value for g in (x[:200] * 1.1, (x[:200] * 1.1).clamp(-1, 1)))
@@ -402,6 +480,19 @@ def test_the_published_nets_say_what_they_need(monkeypatch):
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
     with pytest.raises(ImportError, match=r"torch-fidelity: pip install 'torchmetrics\[image\]'"): inception_features()
     with pytest.raises(ImportError, match=r"torchvision: pip install"): lpips_distance(images(1, 3, 64, 64), images(1, 3, 64, 64))
+    monkeypatch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
+    for x, y in ((images(1, 3, 32, 64), images(1, 3, 32, 64)), (images(2, 3, 64, 64), images(1, 3, 64, 64))):
+        with pytest.raises(ValueError, match="at least 64 x 64"): lpips_distance(x, y)
+
+
+def test_inception_gets_bytes_of_three_channels(monkeypatch):
+    from torchmetrics.image import fid
+    seen = []
+    def net(x): seen.append(x); return x.float().mean((2, 3))
+    monkeypatch.setattr(fid, "FrechetInceptionDistance", lambda n: types.SimpleNamespace(inception=net))
+    x = torch.tensor([-1., 0., 1., 1.2]).view(4, 1, 1, 1).expand(4, 1, 5, 6)
+    assert embed(x, inception_features()).shape == (4, 3)
+    assert seen[0].dtype == torch.uint8 and seen[0].shape == (4, 3, 5, 6) and seen[0][:, 2, 0, 0].tolist() == [0, 128, 255, 255]
 
 
 def test_torchmetrics_takes_our_features(judge, digits):
@@ -418,6 +509,8 @@ def test_images_in_the_wrong_range_are_warned_of(digits, judge):
     x = digits[0]
     with pytest.warns(UserWarning, match=r"no value is below 0; are its images in \[0, 1\]"):
         assert not evaluate((x[:200] + 1) / 2, x[5000:], n=80, features=judge)["frechet"].ok
+    with pytest.warns(UserWarning, match="reference: no value is below 0"):                 # both wrong: nothing else would show it
+        evaluate((x[:200] + 1) / 2, (x[5000:] + 1) / 2, n=80, features=judge)
 
 
 def test_a_control_that_does_not_differ_is_not_judged(digits):

@@ -145,6 +145,7 @@ def test_bad_masks_are_named(mask, error, words):
     q = randn(2, 1, 4, 8)
     for impl in ("sdpa", "math"):
         with pytest.raises(error, match=words): attend(q, q, q, mask, impl=impl)
+    with pytest.raises(TypeError, match="mask is a list"): attend(q, q, q, [[True]])
 
 
 def test_bad_calls_are_named():
@@ -153,8 +154,29 @@ def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="n=5 queries but m=3 keys"): causal_mask(5, 3)
     with pytest.raises(ValueError, match="dim=10, num_heads=4"): Attention(10, 4)
     with pytest.raises(ValueError, match="kv_heads=3; expected a divisor of num_heads=4"): Attention(16, 4, kv_heads=3)
+    for changes, words in ((dict(num_heads=0), "num_heads=0"), (dict(num_heads=-4), "num_heads=-4"), (dict(kv_heads=0), "kv_heads=0"),
+                           (dict(dropout=1.), "dropout=1.0; expected"), (dict(impl="flash"), "impl='flash'")):
+        with pytest.raises(ValueError, match=words): Attention(**dict(dim=16, num_heads=4) | changes)
     with pytest.raises(ValueError, match="places of their own"):
         Attention(8, 2)(randn(1, 3, 8), randn(1, 2, 8), rotation=rotation(grid_positions(3), 4))
+    with pytest.raises(ValueError, match="places of their own"): Attention(8, 2, causal=True)(randn(1, 2, 8), randn(1, 3, 8))
+    with pytest.raises(ValueError, match="cache is for self-attention"):
+        Attention(8, 2)(randn(1, 3, 8), randn(1, 2, 8), cache=KVCache(4).layer(0))
+
+
+@pytest.mark.parametrize("impl", ["sdpa", "math"])
+@pytest.mark.parametrize("q,k,v", [
+    ((1, 2, 3, 4), (1, 2, 5, 4), (1, 2, 6, 4)), ((1, 2, 3, 4), (1, 2, 5, 6), (1, 2, 5, 4)), ((1, 6, 3, 4), (1, 4, 5, 4), (1, 4, 5, 4)),
+    ((1, 1, 3, 4), (1, 4, 5, 4), (1, 4, 5, 4)), ((1, 4, 3, 4), (1, 2, 5, 4), (1, 1, 5, 4))])
+def test_queries_keys_and_values_that_do_not_fit_are_named(impl, q, k, v):
+    with pytest.raises(ValueError, match="kv_heads divides heads"): attend(randn(*q), randn(*k), randn(*v), impl=impl)
+    whole = torch.ones(1, 2, 3, 4, dtype=torch.int64)
+    with pytest.raises(TypeError, match="torch.int64; expected floats"): attend(whole, whole, whole, impl=impl)
+
+
+def test_integers_are_refused_by_norms_and_rotation():
+    for f in (RMSNorm(4), LayerNorm(4), lambda x: rotate(x, rotation(grid_positions(3), 4))):
+        with pytest.raises(TypeError, match="torch.int64; expected floats"): f(torch.ones(3, 4, dtype=torch.int64))
 
 
 # The module, against PyTorch's own
@@ -320,6 +342,28 @@ def test_bad_positions_are_named():
     with pytest.raises(ValueError, match="width=3 does not split over 2 axes"): angles(grid_positions(2, 2), 3)
     with pytest.raises(ValueError, match="expected a multiple of 4"): small(dim=12, num_heads=2)
     with pytest.raises(ValueError, match="to='llama'"): rope_layout(randn(8, 4), 4, "llama")
+    with pytest.raises(ValueError, match="dim=18; expected a multiple of 4"): small(dim=18, num_heads=3, positions="sincos")
+    for f in (rotation, sincos, angles):
+        with pytest.raises(ValueError, match=r"positions has shape \(5,\); expected \(n, axes\)"): f(torch.arange(5), 8)
+    for places, width in ((1, 8), (4, 8), (5, 2)):                                            # one place or one pair would broadcast
+        with pytest.raises(ValueError, match="expected the last two axes of x"):
+            rotate(randn(1, 2, 5, 8), rotation(grid_positions(places), width))
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_three_axes_work_like_two(positions):
+    model, t = small(shape=(2, 3, 4), dim=24, prefix=0, positions=positions), tokens(2, 24)
+    assert model.positions[-1].tolist() == [1, 2, 3]
+    with torch.no_grad():
+        cache, full = KVCache(24), model(t)
+        assert_close(torch.cat([model(piece, cache=cache) for piece in t.split(7, 1)], 1), full, atol=1e-5, rtol=0)
+
+
+def test_rotary_in_three_dimensions_depends_on_the_three_distances():
+    q, k = randn(1, 12), randn(1, 12, seed=1)
+    score = lambda a, b: (rotate(q, rotation(torch.tensor([a]), 12)) @ rotate(k, rotation(torch.tensor([b]), 12)).T).item()
+    assert math.isclose(score((1, 2, 3), (4, 7, 5)), score((3, 0, 1), (6, 5, 3)), abs_tol=1e-5)
+    assert abs(score((1, 2, 3), (4, 7, 5)) - score((1, 2, 3), (4, 5, 7))) > 1e-3
 
 
 # Blocks and conditioning
@@ -335,6 +379,7 @@ def test_modulation_is_the_formula_and_a_gate_of_zero_is_the_identity():
     zero, one = torch.zeros(2, 1, 6), torch.ones(2, 1, 6)
     assert_close(step(x, (zero, zero, one)), step(x))
     with pytest.raises(ValueError, match=r"modulation has shape \(2, 6\); expected \(b, 1, dim\)"): step(x, (zero[:, 0], zero, one))
+    with pytest.raises(ValueError, match=r"modulation has shape \(3, 6\)"): step(randn(3, 3, 6), (zero[:1], zero[:1], randn(3, 6)))
 
 
 def test_blocks_for_the_diffusion_transformer_are_built_from_the_same_parts():
@@ -463,6 +508,7 @@ def test_autocast_and_half_precision_are_near_float32():
     (dict(vocab_size=0), "vocab_size=0; expected a whole number of at least 1"), (dict(depth=1.5), "depth=1.5"),
     (dict(dim=True), "dim=True"), (dict(prefix=-1), "prefix=-1"), (dict(dropout=1.), r"dropout=1.0; expected"),
     (dict(dim=10, num_heads=4), "dim=10 does not split into num_heads=4"), (dict(shape=()), "shape=0"), (dict(shape=(3, 0)), "shape=0"),
+    (dict(shape=7), r"shape=7; expected \(n,\) or"),
     (dict(positions="rotary"), "positions='rotary'; expected one of rope, sincos, learned, none")])
 def test_bad_configs_are_named(changes, words):
     with pytest.raises(ValueError, match=words): TransformerConfig(**SMALL | changes)
@@ -494,6 +540,7 @@ def test_labels():
     assert torch.equal(table(torch.tensor([10])), table.table.weight[10:])
     with pytest.raises(IndexError, match="labels run from 0 to 11; expected 0 to 10"): table(torch.tensor([0, 11]))
     with pytest.raises(TypeError, match="labels are torch.float32"): table(torch.zeros(2))
+    with pytest.raises(ValueError, match="drop=2.0; expected a share"): LabelEmbedding(10, 4, drop=2.)
 
 
 def test_maps_are_the_weights_that_the_model_uses():
@@ -505,6 +552,7 @@ def test_maps_are_the_weights_that_the_model_uses():
     assert_close(x + part.part.proj((weights @ v).transpose(1, 2).flatten(2)), part(x, rotation=rotation(model.positions, 8)))
     assert (weights.triu(1) == 0).all() and not any(m._forward_hooks for m in model.modules())
     with pytest.raises(TypeError): attention_maps(model, t.float())
+    with pytest.raises(ValueError, match="takes a full pass"): attention_maps(model, t, cache=KVCache(12))
     assert not any(m._forward_hooks for m in model.modules())
 
 

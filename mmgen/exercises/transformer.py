@@ -507,6 +507,9 @@ def step(x, cache, embed, place):
         t.equal("a first pass starts at place 0", t.call(step, x, 0, embed, place), table[x] + place[:4])
         t.equal("new tokens stand behind the cached ones", t.call(step, x[:, :2], 3, embed, place), table[x[:, :2]] + place[3:5],
                 given="3 tokens in the cache, 2 new ones", because="the table is read from `cache` on, not from 0")
+        try: step(x[:, :1], 5, embed, place)
+        except ValueError as e: t.refuse("the last place of the table may be used", f"ValueError: {e}", "no error",
+                                         "5 in the cache, 1 new, a table of 6", "6 tokens fill 6 places: only more are too many")
         t.equal("one new token at the last place", t.call(step, x[:, :1], 5, embed, place), table[x[:, :1]] + place[5:],
                 given="5 in the cache, a table of 6", because="positions count from 0: the token after 5 others is number 5")
         for cached, n in ((5, 2), (6, 1), (4, 4)):
@@ -521,6 +524,10 @@ def step(x, cache, embed, place):
         n = x.shape[1]; start = cache + (cache == 5)
         if cache + n > len(place): raise ValueError("long")
         return embed(x) + place.roll(-start, 0)[:n]
+    @wrong("the last place of the table may be used")
+    def refuses_the_last_place(x, cache, embed, place):
+        if cache + x.shape[1] >= len(place): raise ValueError("long")
+        return embed(x) + place[cache:cache + x.shape[1]]
     @wrong("new tokens stand behind")
     def counts_from_one(x, cache, embed, place):
         start = cache + 1 if cache else 0
