@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import types
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -254,7 +256,7 @@ def test_a_malicious_pickle_never_runs(tmp_path):
     torch.save(Bomb(), tmp_path / "w.safetensors")
     with pytest.raises(CheckpointError, match="which may run code"): load_weights(tmp_path / "w.safetensors")
     assert not marker.exists()
-    source = Path(C.__file__).read_text() + Path(mmgen.train.__file__).read_text()
+    source = Path(C.__file__).read_text(encoding="utf8") + Path(mmgen.train.__file__).read_text(encoding="utf8")
     assert not [w for w in ("torch.save", "torch.load", "import pickle", "weights_only", "allow_pickle") if w in source]
 
 
@@ -309,6 +311,76 @@ def test_a_stored_model_is_whole_or_an_error(tmp_path, fault, words):
     tensors = load_file(file); fault(tensors); save_file(tensors, file)
     with pytest.raises(RuntimeError) as e: Net.from_pretrained(tmp_path / "net")
     assert words in str(e.value)
+
+
+@dataclass(frozen=True)
+class Shape:
+    width: int = 3
+
+
+class Small(nn.Module, Pretrained):
+    "A model with a config, as all of ours have; it says so when it is built."
+    def __init__(self, config: Shape = Shape()):
+        super().__init__(); self.layer = nn.Linear(2, config.width); print("built"); warnings.warn("mind the width", stacklevel=2)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    with pytest.warns(UserWarning, match="mind"): Small(Shape(5)).save_pretrained(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_loading_a_folder_prints_nothing_of_its_own_and_hides_nothing_else(stored, capfd):
+    capfd.readouterr()
+    with pytest.warns(UserWarning, match="mind the width"): net = Small.from_pretrained(stored)
+    assert capfd.readouterr().out == "built\n" and not net.training and net.layer.weight.shape == (5, 2)
+
+
+@pytest.mark.parametrize("content,words", [
+    (b"", r"0 bytes\) is cut or damaged"), (b"<!DOCTYPE html>", "a web page"),
+    (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    (b"PK\x03\x04", "may run code when loaded"), ("half", r"bytes\) is cut or damaged: .*not fully covered. Delete it")])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_damaged_file_of_a_folder_is_named(stored, content, words):
+    file = stored / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-9] if content == "half" else content)
+    with pytest.raises(CheckpointError, match=rf"model\.safetensors.*{words}"): Small.from_pretrained(stored)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"): Small.from_pretrained(stored)
+
+
+@pytest.mark.parametrize("text,words", [("{", r"\(1 bytes\) is cut or damaged"), ("[]", "is not of Small: a list"),
+                                        ('{"width": 5, "widht": 4}', "widht"),
+                                        ('{"n_codes": 8, "dim": 3}', "not of Small: n_codes, dim is no part of its config")])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_config_that_is_damaged_or_of_another_model_is_refused(stored, text, words):
+    (stored / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=rf"config\.json .*{words}"): Small.from_pretrained(stored)
+
+
+def test_what_is_no_folder_is_said_so(stored, monkeypatch):
+    for bad in ("no/such/folder", "./none", stored / "none", "~/none"):
+        with pytest.raises(FileNotFoundError, match=rf"there is no folder {re.escape(str(bad))}; expected"): Small.from_pretrained(bad)
+    with pytest.raises(NotADirectoryError, match=r"model\.safetensors is a file; expected the folder"):
+        Small.from_pretrained(stored / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(FileNotFoundError, match="'nothere' is no folder here, and did not come from the Hub"):
+        Small.from_pretrained("nothere")
+
+
+def test_weights_of_another_program_are_told_from_damaged_ones(stored):
+    with pytest.raises(CheckpointError, match=r"holds tensors, but no record of mmgen: .*from_pretrained\(folder\)"):
+        load_weights(stored / "model.safetensors")
+
+
+def test_the_lock_of_windows_leaves_the_owner_readable(tmp_path, monkeypatch):
+    held = []
+    def locking(fd, mode, n): held.extend(range(at := os.lseek(fd, 0, os.SEEK_CUR), at + n))
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(locking=locking, LK_NBLCK=2))
+    with FolderLock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert held and min(held) >= (tmp_path / ".lock").stat().st_size, "a locked byte cannot be read by another process there"
 
 
 def test_what_a_checkpoint_may_hold(tmp_path):

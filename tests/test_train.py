@@ -1,6 +1,7 @@
 """The loop: what it computes, what it refuses, and that watching it changes nothing."""
 import math
 import random
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from mmgen.checkpoints import load_checkpoint
-from mmgen.train import EMA, Batches, Muon, NonFiniteError, Recipe, fit, lr_factor, matrix_optimizers, orthogonal, run
+from mmgen.train import EMA, Batches, Muon, NonFiniteError, Recipe, embeddings, fit, lr_factor, matrix_optimizers, orthogonal, run
 
 
 def linear(value=0.):
@@ -293,6 +294,70 @@ def test_muon_takes_matrices_only_and_descends():
     held = [p for o in (muon, adam) for g in o.param_groups for p in g["params"]]
     assert len(held) == len({id(p) for p in held}) == len(list(net.parameters()))
     assert [tuple(p.shape) for p in muon.param_groups[0]["params"]] == [(6, 4)]
+
+
+class Words(nn.Module):
+    "The least transformer: a table of words, one of places, a hidden layer, a norm, a head."
+    def __init__(self, tied=False):
+        super().__init__()
+        self.words, self.places, self.hidden, self.norm = nn.Embedding(9, 4), nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4)
+        self.head = nn.Linear(4, 9)
+        if tied: self.head.weight = self.words.weight
+    def forward(self, ids): return self.head(self.norm(self.hidden(self.words(ids) + self.places.weight)))
+
+
+def names_in(model, opts):
+    "{kind of optimizer: names of the parameters it moves}."
+    name = {id(p): n for n, p in model.named_parameters()}
+    return {type(o).__name__: [name[id(p)] for g in o.param_groups for p in g["params"]] for o in opts}
+
+
+def test_tables_and_heads_are_for_adamw():
+    net = Words(); held = names_in(net, matrix_optimizers(net, adam=[net.head.weight]))
+    assert held == {"Muon": ["hidden.weight"], "AdamW": ["words.weight", "places.weight", "hidden.bias", "norm.weight", "norm.bias",
+                                                         "head.weight", "head.bias"]}
+    assert set(embeddings(net)) == {"words.weight", "places.weight"}
+    assert names_in(net, matrix_optimizers(net))["Muon"] == ["hidden.weight", "head.weight"]          # a head cannot be told by itself
+    tied = Words(tied=True); assert names_in(tied, matrix_optimizers(tied))["Muon"] == ["hidden.weight"]
+    net.hidden.requires_grad_(False); assert list(names_in(net, matrix_optimizers(net, adam=[net.head.weight]))) == ["AdamW"]
+    assert [type(o) for o in matrix_optimizers([nn.Parameter(torch.ones(2, 2))])] == [Muon]           # none of either kind: no optimizer
+
+
+def test_fit_refuses_muon_on_a_table():
+    net, ids = Words(), torch.randint(9, (3, 5)); before = jobs.digest(net)
+    loss = lambda m, b: F.cross_entropy(m(b).flatten(0, 1), b.flatten())
+    def train(optimizer): return run(fit(net, loss, [ids], Recipe(steps=2), device="cpu", optimizer=optimizer, progress=False))
+    with pytest.raises(ValueError, match=r"words\.weight, places\.weight to Muon, .*hidden matrices; .*matrix_optimizers\(model, adam="):
+        train(matrix_optimizers)
+    with pytest.raises(ValueError, match="places.weight to Muon"): train(lambda _: [Muon([net.places.weight])])
+    assert jobs.digest(net) == before
+    assert train(lambda _: matrix_optimizers(net, adam=[net.head.weight])).step == 2
+
+
+def our_models():
+    "One of each kind, with the optimizers that the notebooks give it."
+    from mmgen.dit import DiT, DiTConfig
+    from mmgen.priors import ARPrior, MaskedPrior, PriorConfig
+    from mmgen.transformer import block_optimizers
+    from mmgen.vqgan import VQGAN, VQGANConfig, players
+    from mmgen.vqvae import VQVAE, VQVAEConfig
+    small = VQVAEConfig(width=8, n_codes=8, encoder_depth=1, decoder_depth=1)
+    vqvae, gan, dit = VQVAE(small), VQGAN(VQVAE(small), config=VQGANConfig(perceptual=0.)), DiT(DiTConfig((1, 8, 8), 4, 16, 1, 1, 3))
+    yield "VQVAE", vqvae, matrix_optimizers([p for p in vqvae.parameters() if p.requires_grad])
+    yield "codec of VQGAN", gan, players(gan)(list(gan.parameters()))[0]
+    for kind in (ARPrior, MaskedPrior):
+        prior = kind(PriorConfig(n_codes=8, shape=(2, 2), n_classes=3, dim=16, depth=1, num_heads=1))
+        yield kind.__name__, prior, block_optimizers(prior)(prior.parameters())
+    yield "DiT", dit, block_optimizers(dit)(dit.parameters())
+
+
+def test_muon_has_the_hidden_matrices_of_our_models_and_nothing_else():
+    inside = re.compile(r"(^|\.)(up|down|qkv|proj|fc1|fc2)\.weight$")                                  # the linear maps of our blocks
+    for name, model, opts in our_models():
+        held = names_in(model, opts)
+        want = [n for n, p in model.named_parameters() if inside.search(n) and p.ndim == 2 and not n.startswith("critic")]
+        assert held["Muon"] == want and want, name
+        assert not {id(p) for p in embeddings(model).values()} & {id(p) for g in opts[0].param_groups for p in g["params"]}, name
 
 
 class TwoPlayers(nn.Module):
