@@ -7,6 +7,7 @@ import platform
 import random
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -418,6 +419,26 @@ def test_a_killed_run_goes_on_bit_for_bit_in_new_processes(tmp_path, spawn):
     subprocess.run([sys.executable, jobs.__file__, tmp_path / "cut", tmp_path / "b"], check=True, env={**os.environ,
         "OMP_NUM_THREADS": "1"}, timeout=120)
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
+
+
+def free_port():
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); return s.getsockname()[1]
+
+
+def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_bit_for_bit(tmp_path):
+    group = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1",
+             "PYTHONPATH": str(Path(mmgen.__file__).parents[1])}
+    both = [subprocess.Popen([sys.executable, jobs.__file__, tmp_path], env={**group, "RANK": str(r), "LOCAL_RANK": str(r)}) for r in (0, 1)]
+    try: assert [p.wait(120) for p in both] == [0, 0]
+    finally:
+        for p in both: p.kill()
+    a, b = (torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in (0, 1))
+    for end in (a, b): assert end["whole"] == end["again"], "the dropout of each process is that of the run that was not stopped"
+    one = run(jobs.states(None, model=jobs.still_net(), batches=Batches(jobs.data(), 16, seed=5)))
+    for end in (a, b):
+        torch.testing.assert_close(end["still"], dict(one.model.state_dict()), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(end["losses"], [h["loss"] for h in one.history], atol=1e-6, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"batches\.processes was 2, now 'absent'"): next(jobs.states(tmp_path / "cut"))
 
 
 def test_loader_processes_give_the_same_stream_and_the_same_run(tmp_path):
