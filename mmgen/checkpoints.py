@@ -13,6 +13,7 @@ import os
 import random
 import re
 import signal
+import tempfile
 import warnings
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, fields, is_dataclass
@@ -192,6 +193,22 @@ class Pretrained(PyTorchModelHubMixin):
         except SafetensorError as e: raise CheckpointError(_unreadable(Path(where) / "model.safetensors", e)) from e
         except (HfHubHTTPError, LocalEntryNotFoundError) as e:
             raise FileNotFoundError(f"{str(where)!r} is no folder here, and did not come from the Hub: {e}") from e
+
+    def save_pretrained(self, where, *, config=None, repo_id=None, push_to_hub=False, model_card_kwargs=None, **push):
+        """Weights, config and a card in the folder `where`, and with `push_to_hub` on the Hub too; a card that is there stays.
+
+        All is written beside what is there and then moved. CheckpointError for what cannot be written: the stored model is as before."""
+        from safetensors import SafetensorError
+        folder = Path(where)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".save-", dir=folder) as temp:
+                super().save_pretrained(temp, config=config, model_card_kwargs=model_card_kwargs)
+                new = [p for p in Path(temp).iterdir() if p.name != "README.md" or not (folder / p.name).exists()]
+                for p in sorted(new, key=lambda p: p.suffix == ".json"): os.replace(p, folder / p.name)   # the config last
+        except (OSError, SafetensorError) as e:
+            raise CheckpointError(f"cannot save in {folder}: {e}. What was there before is untouched") from e
+        if push_to_hub: return self.push_to_hub(repo_id or folder.name, config=config, model_card_kwargs=model_card_kwargs, **push)
 
 
 @contextmanager

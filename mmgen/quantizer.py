@@ -151,8 +151,7 @@ class Quantizer(nn.Module):
         return self.lookup(indices.clamp(min=0)).masked_fill(indices[..., None] < 0, 0)
 
     def _apply(self, fn, recurse=True):  # every .to(), .half(), .cuda() of a module comes through here
-        half = (torch.float16, torch.bfloat16)
-        return super()._apply(lambda t: t.to(new.device) if (new := fn(t)).dtype in half else new, recurse)
+        return super()._apply(lambda t: t.to(new.device) if (new := fn(t)).dtype != t.dtype else new, recurse)
 
 # %% ../nbs/04_quantizer.ipynb #7cb63a78
 def together() -> bool:

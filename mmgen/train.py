@@ -88,8 +88,10 @@ def _seeded(seed, gpus=()):
 
 # %% ../nbs/02_training.ipynb #3beccd40
 def _as_data(data):
-    "A tuple of tensors, or the Dataset itself."
+    "A tuple of tensors, or the Dataset itself; TypeError for what has no length or no numbered examples."
     if isinstance(data, torch.Tensor): return (data,)
+    if isinstance(data, (dict, str)) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise TypeError(f"data is a {type(data).__name__}; expected a tensor, a tuple of tensors, or a Dataset with a length")
     return tuple(data) if isinstance(data, (tuple, list)) and data and all(isinstance(t, torch.Tensor) for t in data) else data
 
 def _length(data):
@@ -213,7 +215,8 @@ def fit(model, loss_fn, batches, recipe, *, device="auto", folder=None, save_eve
     `validate(model)` returns a number, lower is better, every `validate_every` steps (default: 20 times in all); after `patience` of
     them without a better one the run ends and the best weights come back. `optimizer(params)` returns one Optimizer or several; with
     several losses a list with an entry for each of them.
-    Raises NonFiniteError before a step with a bad loss or gradient, ValueError for arguments that cannot work."""
+    Raises NonFiniteError before a step with a bad loss or gradient, MemoryError for one that does not fit, ValueError for arguments
+    that cannot work."""
     options = SimpleNamespace(folder=folder and Path(folder), save_every=save_every, keep_last=keep_last, resume=resume, validate=validate,
                               validate_every=validate_every or max(1, getattr(recipe, "steps", 1) // 20), patience=patience,
                               config=config, progress=progress)
@@ -361,7 +364,8 @@ def _turn(job, turn):
     "One loss and the step of its optimizers. A bad one is refused and leaves no trace, in buffers either."
     kept, opts = [(b, b.clone()) for b in job.model.buffers()], job.players[turn]
     for opt in job.opts: opt.zero_grad(set_to_none=True)
-    loss, logs = _gradients(job, turn)
+    try: loss, logs = _gradients(job, turn)
+    except (MemoryError, RuntimeError) as e: _too_large(job, e, kept); raise
     for opt in opts if job.acc.scaler else (): job.acc.scaler.unscale_(opt)
     grads = [p.grad for opt in opts for group in opt.param_groups for p in group["params"] if p.grad is not None]
     if not grads: raise ValueError("no parameter has a gradient: does the loss depend on the model?")
@@ -394,13 +398,24 @@ def _scaler_skips(job):
 
 def _refuse(job, loss, norm, kept):
     "Undo what the forward pass did to the buffers; say what is wrong, where, and what is safe."
-    for b, old in kept: b.copy_(old)
     first, n = job.step * job.recipe.accumulate, job.recipe.accumulate
     bad = (_first_bad(_named(job.seen[0] if n == 1 else job.seen, "batch")) or _first_bad(job.model.named_parameters())
            or _first_bad((f"gradient of {name}", p.grad) for name, p in job.model.named_parameters()) or "only the loss")
-    for p in job.model.parameters(): p.grad = None
+    _undo(job, kept)
     where = f"step {job.step + 1}, batch {first}" + (f" to {first + n - 1}" if n > 1 else "")
     raise NonFiniteError(f"{where}: loss {loss}, gradient norm {norm}. First bad tensor: {bad}. The step was not taken. {_safe(job)}")
+
+def _undo(job, kept):
+    "Buffers as before the step, and no gradients: the model is as if the step had not been tried."
+    for b, old in kept: b.copy_(old)
+    for p in job.model.parameters(): p.grad = None
+
+def _too_large(job, e, kept):
+    "MemoryError that says what to change, if that is what `e` is about."
+    if not (isinstance(e, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(e)): return
+    _undo(job, kept)
+    raise MemoryError(f"step {job.step + 1} did not fit into memory and was not taken: {str(e).splitlines()[0]}. Smaller batches with "
+                      f"accumulate=, precision='bf16' or model.checkpointing=True need less. {_safe(job)}") from e
 
 def _safe(job):
     return f"The last good checkpoint is {job.saved}" if job.saved else "No checkpoint was saved: pass folder= to fit"

@@ -369,6 +369,32 @@ def test_what_is_no_folder_is_said_so(stored, monkeypatch):
         Small.from_pretrained("nothere")
 
 
+@pytest.mark.parametrize("fails", ["safetensors.torch.save_model", "os.replace", "pathlib.Path.write_text"])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_save_that_fails_leaves_the_stored_model_as_it_was(stored, monkeypatch, fails):
+    from safetensors import SafetensorError
+    before = {p.name: p.read_bytes() for p in stored.iterdir()}
+    def refuse(*_, **__): raise SafetensorError("No space left") if "safetensors" in fails else OSError(28, "No space left on device")
+    with monkeypatch.context() as m:
+        m.setattr(fails, refuse)
+        with pytest.raises(CheckpointError, match=r"cannot save in .*net: .*No space left.*What was there before is untouched"):
+            Small(Shape(7)).save_pretrained(stored)
+    assert {p.name: p.read_bytes() for p in stored.iterdir()} == before and Small.from_pretrained(stored).layer.weight.shape == (5, 2)
+    (stored / "README.md").write_text("mine"); Small(Shape(7)).save_pretrained(stored)
+    assert Small.from_pretrained(stored).layer.weight.shape == (7, 2) and (stored / "README.md").read_text() == "mine"
+    assert {p.name for p in stored.iterdir()} == set(before)
+    with pytest.raises(CheckpointError, match=r"cannot save in .*model\.safetensors"): Small().save_pretrained(stored / "model.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:mind")
+def test_pushing_goes_to_the_hub_under_the_folders_name(tmp_path, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(Small, "push_to_hub", lambda self, name, **kw: pushed.append((name, kw)) or "address")
+    assert Small().save_pretrained(tmp_path / "net", push_to_hub=True, private=True) == "address"
+    assert (tmp_path / "net/config.json").exists()
+    assert pushed == [("net", {"config": None, "model_card_kwargs": None, "private": True})]
+
+
 def test_weights_of_another_program_are_told_from_damaged_ones(stored):
     with pytest.raises(CheckpointError, match=r"holds tensors, but no record of mmgen: .*from_pretrained\(folder\)"):
         load_weights(stored / "model.safetensors")
@@ -428,7 +454,8 @@ def free_port():
 def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_bit_for_bit(tmp_path):
     group = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1",
              "PYTHONPATH": str(Path(mmgen.__file__).parents[1])}
-    both = [subprocess.Popen([sys.executable, jobs.__file__, tmp_path], env={**group, "RANK": str(r), "LOCAL_RANK": str(r)}) for r in (0, 1)]
+    own = [{**group, "RANK": str(r), "LOCAL_RANK": str(r)} for r in (0, 1)]
+    both = [subprocess.Popen([sys.executable, jobs.__file__, tmp_path], env=env) for env in own]
     try: assert [p.wait(120) for p in both] == [0, 0]
     finally:
         for p in both: p.kill()
@@ -447,6 +474,12 @@ def test_loader_processes_give_the_same_stream_and_the_same_run(tmp_path):
     del stream
     a, b = run(jobs.states(recipe=Recipe(steps=6))), run(jobs.states(recipe=Recipe(steps=6), batches=jobs.batches(num_workers=2)))
     assert jobs.digest(a.model) == jobs.digest(b.model)
+
+
+def test_loader_processes_draw_from_numpy_and_python_as_the_run_itself_would():
+    own, spread = (Batches(torch.zeros(12, 1), 4, seed=1, transform=jobs.shaken, num_workers=n) for n in (0, 2))
+    a, b = ([batch.tolist() for batch, _ in zip(data, range(4))] for data in (own, spread))
+    assert a == b and len({str(batch) for batch in a}) == 4
 
 
 @posix
@@ -508,6 +541,13 @@ def test_a_run_goes_on_on_another_device(tmp_path, first, then):
         if s.step == 10: break
     last = run(jobs.states(tmp_path, device=then))
     assert last.step == 24 and next(last.model.parameters()).device.type == then
+
+
+def test_folders_with_blanks_and_letters_of_any_script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path); place = Path("my run é 数"); deep = place / ("long" * 30)
+    whole = run(jobs.states(place)); deep.mkdir()
+    assert list(jobs.states(place))[0].checkpoint == whole.checkpoint and load_checkpoint(place)["step"] == 24
+    assert torch.equal(load_weights(save_weights(whole.model, deep / "w é.safetensors")).tensors["4.bias"], whole.model[4].bias)
 
 
 # One run at a time, and how it is told to stop

@@ -464,6 +464,16 @@ def test_half_precision_models_keep_the_codebook(kind):
 
 
 @each
+def test_a_model_in_double_precision_trains_and_keeps_the_codebook_in_single(kind):
+    q = KINDS[kind]().double().train(); kept = {k: v.dtype for k, v in KINDS[kind]().state_dict().items()}
+    z = torch.randn(40, 6, dtype=torch.float64, requires_grad=True)
+    for _ in range(2): out = q(z)
+    (out.z_q.sum() + sum(out.losses.values())).backward()
+    assert {k: v.dtype for k, v in q.state_dict().items()} == kept and out.z_q.dtype == z.grad.dtype == torch.float64
+    assert q.to(torch.float32).float() is q
+
+
+@each
 def test_copies_are_independent(kind):
     q = trained(kind); twin = copy.deepcopy(q); before = copy.deepcopy(twin.state_dict())
     q.train()(torch.randn(30, 6) + 5); assert_close(twin.state_dict(), before, atol=0, rtol=0)

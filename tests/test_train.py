@@ -67,6 +67,8 @@ def test_a_dataset_is_collated_and_bad_data_is_named():
     for bad, words in (((torch.ones(3), torch.ones(4)), r"\[3, 4\] examples"), (torch.empty(0, 2), r"\[0\] examples"), ([],
         r"\[0\] examples")):
         with pytest.raises(ValueError, match=words): Batches(bad, 2)
+    for bad, kind in (({"x": torch.ones(3)}, "dict"), ("folder", "str"), (iter([1]), "list_iterator"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"data is a {kind}; expected a tensor, a tuple of tensors, or a Dataset"): Batches(bad, 2)
     for bad in (0, -1, 2.5, "8", True):
         with pytest.raises(ValueError, match="batch_size=.*at least 1"): Batches(torch.ones(4), bad)
 
@@ -214,6 +216,29 @@ def test_the_batch_is_named_when_the_data_is_bad():
             Recipe(steps=4), data=Batches((x, y), 5)))
     with pytest.raises(NonFiniteError, match=r"step 1, batch 0 to 3: .*batch\[\d\]\[0\] \(1 of"):
         run(quick(linear(), Recipe(steps=1, accumulate=4), data=Batches((x, y), 5)))
+
+
+HOST = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), RuntimeError(HOST),
+                                   MemoryError("no")])
+def test_what_does_not_fit_into_memory_is_said_and_a_smaller_batch_works_after(tmp_path, error):
+    calls, net = [], jobs.model()
+    def loss_fn(m, b):
+        calls.append(1); loss = jobs.loss_fn(m, b)                        # the buffers have moved by now
+        if len(calls) == 8 or len(calls) > 8 and len(b[0]) > 4: raise error
+        return loss
+    states = jobs.states(tmp_path, Recipe(steps=24), save_every=5, model=net, loss_fn=loss_fn)
+    for s in states:
+        if s.step == 7: before = jobs.digest(s.model); break
+    words = r"step 8 did not fit into memory and was not taken: .*accumulate=, precision='bf16' or .* need less. The last good .*_00000005"
+    with pytest.raises(MemoryError, match=words): next(states)
+    assert jobs.digest(net) == before and all(p.grad is None for p in net.parameters())
+    small = Batches(jobs.data(), 4, seed=5)
+    assert run(jobs.states(None, Recipe(steps=3, accumulate=2), model=net, loss_fn=loss_fn, batches=small)).step == 3
+    def other(m, b): raise RuntimeError("a shape is wrong")
+    with pytest.raises(RuntimeError, match="^a shape is wrong$"): next(jobs.states(loss_fn=other))
 
 
 def test_a_spike_is_reported_and_survived():

@@ -3,11 +3,13 @@ import hashlib
 import itertools
 import math
 import os
+import random
 import signal
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -37,6 +39,11 @@ class Deadly(torch.utils.data.Dataset):
 def loader_that_dies():
     "A loader one of whose processes is killed; that must be an error, which ends this process."
     for _, _ in zip(range(40), Batches(Deadly(), 5, num_workers=1)): pass
+
+
+def shaken(batch):
+    "The batch with a number from each of three generators added."
+    return batch + np.random.rand() + random.random() + torch.rand(())
 
 
 def data():
