@@ -6,14 +6,17 @@ file that carries its own sha256 (`write_tensors`, `read_tensors`); weights with
 run per folder (`FolderLock`); signals that wait for the end of a step (`Interrupts`). Nothing here is or reads a pickle.
 """
 import hashlib
+import inspect
+import io
 import json
 import os
 import random
 import re
 import signal
+import tempfile
 import warnings
-from contextlib import suppress
-from dataclasses import asdict, is_dataclass
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,6 +110,9 @@ def _checked_meta(what, blob):
     meta = header.get("__metadata__")
     want = meta.get("sha256") if isinstance(meta, dict) else None
     if not isinstance(want, str) or len(want) != 64 or not isinstance(meta.get("mmgen"), str):
+        if header and (meta is None or isinstance(meta, dict) and "mmgen" not in meta):
+            raise CheckpointError(f"{what} holds tensors, but no record of mmgen: what save_pretrained wrote is read by "
+                                  f"from_pretrained(folder), anything else is damaged. {_AGAIN}")
         raise CheckpointError(f"{what} is cut, damaged or not from mmgen: its header holds no record. {_AGAIN}")
     at = blob.find(f'"sha256":"{want}'.encode()) + 10
     digest = hashlib.sha256(blob[:at] + _ZEROS); digest.update(memoryview(blob)[at + 64:])
@@ -176,9 +182,64 @@ def _prefix_hint(own, tensors):
 class Pretrained(PyTorchModelHubMixin):
     "Base of models that a folder or a Hub repository holds: `save_pretrained`, `from_pretrained`, `push_to_hub` (huggingface_hub)."
     @classmethod
-    def from_pretrained(cls, *args, strict=True, **kw):
-        "The stored model. RuntimeError lists every name and shape that does not fit; with `strict=False` those keep their first values."
-        return super().from_pretrained(*args, strict=strict, **kw)
+    def from_pretrained(cls, where, *args, strict=True, **kw):
+        """The stored model, in eval mode. RuntimeError lists every name and shape that does not fit; with `strict=False` those keep
+        their first values. FileNotFoundError or CheckpointError for a folder that is missing, damaged or another model's."""
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from safetensors import SafetensorError
+        _check_stored(cls, where)
+        try:
+            with _without("Loading weights from local directory\n"): return super().from_pretrained(where, *args, strict=strict, **kw)
+        except SafetensorError as e: raise CheckpointError(_unreadable(Path(where) / "model.safetensors", e)) from e
+        except (HfHubHTTPError, LocalEntryNotFoundError) as e:
+            raise FileNotFoundError(f"{str(where)!r} is no folder here, and did not come from the Hub: {e}") from e
+
+    def save_pretrained(self, where, *, config=None, repo_id=None, push_to_hub=False, model_card_kwargs=None, **push):
+        """Weights, config and a card in the folder `where`, and with `push_to_hub` on the Hub too; a card that is there stays.
+
+        All is written beside what is there and then moved. CheckpointError for what cannot be written: the stored model is as before."""
+        from safetensors import SafetensorError
+        folder = Path(where)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".save-", dir=folder) as temp:
+                super().save_pretrained(temp, config=config, model_card_kwargs=model_card_kwargs)
+                new = [p for p in Path(temp).iterdir() if p.name != "README.md" or not (folder / p.name).exists()]
+                for p in sorted(new, key=lambda p: p.suffix == ".json"): os.replace(p, folder / p.name)   # the config last
+        except (OSError, SafetensorError) as e:
+            raise CheckpointError(f"cannot save in {folder}: {e}. What was there before is untouched") from e
+        if push_to_hub: return self.push_to_hub(repo_id or folder.name, config=config, model_card_kwargs=model_card_kwargs, **push)
+
+
+@contextmanager
+def _without(line):
+    "Leave this line out of what is printed inside: the library says it at every load. All else is printed at the end."
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said): yield
+    finally: print(said.getvalue().replace(line, "", 1), end="")
+
+
+def _check_stored(cls, where):
+    "Refuse what is no folder and no name on the Hub, and a config.json that is damaged or has fields that the model does not know."
+    folder, file = Path(where), Path(where) / "config.json"
+    if folder.is_file(): raise NotADirectoryError(f"{where} is a file; expected the folder that holds config.json and model.safetensors")
+    if not folder.is_dir() and (isinstance(where, Path) or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", where)):
+        raise FileNotFoundError(f"there is no folder {where}; expected one of save_pretrained, or owner/name on the Hub")
+    if not file.is_file(): return
+    try: stored = json.loads(file.read_text(encoding="utf8"))
+    except ValueError as e: raise CheckpointError(f"{file} ({file.stat().st_size:,} bytes) is cut or damaged: {e}. {_AGAIN}") from e
+    wants = inspect.signature(cls.__init__).parameters
+    known = {f.name for p in wants.values() if is_dataclass(p.default) for f in fields(p.default)} | set(wants)
+    odd = [k for k in stored if k not in known][:3] if isinstance(stored, dict) else ["a " + type(stored).__name__]
+    if odd: raise CheckpointError(f"{file} is not of {cls.__name__}: {', '.join(odd)} is no part of its config")
+
+
+def _unreadable(file, error):
+    "What is wrong with a file of weights that safetensors refuses."
+    blob = file.read_bytes()[:4096]
+    kind = next((f"is {kind}" for start, kind in _OTHERS.items() if blob.lstrip().startswith(start)), f"is cut or damaged: {error}")
+    return f"{file} ({file.stat().st_size:,} bytes) {kind}. {_AGAIN}"
 
 
 # Checkpoints: nested dicts and lists of anything that a run needs, in one file named by its step
@@ -324,7 +385,8 @@ def _lock(file):
     try: import fcntl
     except ImportError:
         import msvcrt
-        file.seek(0); return msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        os.lseek(file.fileno(), 2**30, os.SEEK_SET)   # far behind the process id: nobody else may read a locked byte there
+        return msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -7,11 +7,14 @@ import platform
 import random
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import time
 import types
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -254,7 +257,7 @@ def test_a_malicious_pickle_never_runs(tmp_path):
     torch.save(Bomb(), tmp_path / "w.safetensors")
     with pytest.raises(CheckpointError, match="which may run code"): load_weights(tmp_path / "w.safetensors")
     assert not marker.exists()
-    source = Path(C.__file__).read_text() + Path(mmgen.train.__file__).read_text()
+    source = Path(C.__file__).read_text(encoding="utf8") + Path(mmgen.train.__file__).read_text(encoding="utf8")
     assert not [w for w in ("torch.save", "torch.load", "import pickle", "weights_only", "allow_pickle") if w in source]
 
 
@@ -311,6 +314,102 @@ def test_a_stored_model_is_whole_or_an_error(tmp_path, fault, words):
     assert words in str(e.value)
 
 
+@dataclass(frozen=True)
+class Shape:
+    width: int = 3
+
+
+class Small(nn.Module, Pretrained):
+    "A model with a config, as all of ours have; it says so when it is built."
+    def __init__(self, config: Shape = Shape()):
+        super().__init__(); self.layer = nn.Linear(2, config.width); print("built"); warnings.warn("mind the width", stacklevel=2)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    with pytest.warns(UserWarning, match="mind"): Small(Shape(5)).save_pretrained(tmp_path / "net")
+    return tmp_path / "net"
+
+
+def test_loading_a_folder_prints_nothing_of_its_own_and_hides_nothing_else(stored, capfd):
+    capfd.readouterr()
+    with pytest.warns(UserWarning, match="mind the width"): net = Small.from_pretrained(stored)
+    assert capfd.readouterr().out == "built\n" and not net.training and net.layer.weight.shape == (5, 2)
+
+
+@pytest.mark.parametrize("content,words", [
+    (b"", r"0 bytes\) is cut or damaged"), (b"<!DOCTYPE html>", "a web page"),
+    (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    (b"PK\x03\x04", "may run code when loaded"), ("half", r"bytes\) is cut or damaged: .*not fully covered. Delete it")])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_damaged_file_of_a_folder_is_named(stored, content, words):
+    file = stored / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-9] if content == "half" else content)
+    with pytest.raises(CheckpointError, match=rf"model\.safetensors.*{words}"): Small.from_pretrained(stored)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"): Small.from_pretrained(stored)
+
+
+@pytest.mark.parametrize("text,words", [("{", r"\(1 bytes\) is cut or damaged"), ("[]", "is not of Small: a list"),
+                                        ('{"width": 5, "widht": 4}', "widht"),
+                                        ('{"n_codes": 8, "dim": 3}', "not of Small: n_codes, dim is no part of its config")])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_config_that_is_damaged_or_of_another_model_is_refused(stored, text, words):
+    (stored / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=rf"config\.json .*{words}"): Small.from_pretrained(stored)
+
+
+def test_what_is_no_folder_is_said_so(stored, monkeypatch):
+    for bad in ("no/such/folder", "./none", stored / "none", "~/none"):
+        with pytest.raises(FileNotFoundError, match=rf"there is no folder {re.escape(str(bad))}; expected"): Small.from_pretrained(bad)
+    with pytest.raises(NotADirectoryError, match=r"model\.safetensors is a file; expected the folder"):
+        Small.from_pretrained(stored / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(FileNotFoundError, match="'nothere' is no folder here, and did not come from the Hub"):
+        Small.from_pretrained("nothere")
+
+
+@pytest.mark.parametrize("fails", ["safetensors.torch.save_model", "os.replace", "pathlib.Path.write_text"])
+@pytest.mark.filterwarnings("ignore:mind")
+def test_a_save_that_fails_leaves_the_stored_model_as_it_was(stored, monkeypatch, fails):
+    from safetensors import SafetensorError
+    before = {p.name: p.read_bytes() for p in stored.iterdir()}
+    def refuse(*_, **__): raise SafetensorError("No space left") if "safetensors" in fails else OSError(28, "No space left on device")
+    with monkeypatch.context() as m:
+        m.setattr(fails, refuse)
+        with pytest.raises(CheckpointError, match=r"cannot save in .*net: .*No space left.*What was there before is untouched"):
+            Small(Shape(7)).save_pretrained(stored)
+    assert {p.name: p.read_bytes() for p in stored.iterdir()} == before and Small.from_pretrained(stored).layer.weight.shape == (5, 2)
+    (stored / "README.md").write_text("mine"); Small(Shape(7)).save_pretrained(stored)
+    assert Small.from_pretrained(stored).layer.weight.shape == (7, 2) and (stored / "README.md").read_text() == "mine"
+    assert {p.name for p in stored.iterdir()} == set(before)
+    with pytest.raises(CheckpointError, match=r"cannot save in .*model\.safetensors"): Small().save_pretrained(stored / "model.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:mind")
+def test_pushing_goes_to_the_hub_under_the_folders_name(tmp_path, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(Small, "push_to_hub", lambda self, name, **kw: pushed.append((name, kw)) or "address")
+    assert Small().save_pretrained(tmp_path / "net", push_to_hub=True, private=True) == "address"
+    assert (tmp_path / "net/config.json").exists()
+    assert pushed == [("net", {"config": None, "model_card_kwargs": None, "private": True})]
+
+
+def test_weights_of_another_program_are_told_from_damaged_ones(stored):
+    with pytest.raises(CheckpointError, match=r"holds tensors, but no record of mmgen: .*from_pretrained\(folder\)"):
+        load_weights(stored / "model.safetensors")
+
+
+def test_the_lock_of_windows_leaves_the_owner_readable(tmp_path, monkeypatch):
+    held = []
+    def locking(fd, mode, n): held.extend(range(at := os.lseek(fd, 0, os.SEEK_CUR), at + n))
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(locking=locking, LK_NBLCK=2))
+    with FolderLock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert held and min(held) >= (tmp_path / ".lock").stat().st_size, "a locked byte cannot be read by another process there"
+
+
 def test_what_a_checkpoint_may_hold(tmp_path):
     state = {"a": [1, 2.5, None, True, "x", {"b": torch.ones(2)}], 7: {"inf": float("inf")}, "empty": {}, "list": []}
     back = load_checkpoint(save_checkpoint(tmp_path, 3, state).parent)
@@ -348,12 +447,39 @@ def test_a_killed_run_goes_on_bit_for_bit_in_new_processes(tmp_path, spawn):
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
 
 
+def free_port():
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); return s.getsockname()[1]
+
+
+def test_two_processes_train_as_one_with_twice_the_batch_and_go_on_bit_for_bit(tmp_path):
+    group = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1",
+             "PYTHONPATH": str(Path(mmgen.__file__).parents[1])}
+    own = [{**group, "RANK": str(r), "LOCAL_RANK": str(r)} for r in (0, 1)]
+    both = [subprocess.Popen([sys.executable, jobs.__file__, tmp_path], env=env) for env in own]
+    try: assert [p.wait(120) for p in both] == [0, 0]
+    finally:
+        for p in both: p.kill()
+    a, b = (torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in (0, 1))
+    for end in (a, b): assert end["whole"] == end["again"], "the dropout of each process is that of the run that was not stopped"
+    one = run(jobs.states(None, model=jobs.still_net(), batches=Batches(jobs.data(), 16, seed=5)))
+    for end in (a, b):
+        torch.testing.assert_close(end["still"], dict(one.model.state_dict()), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(end["losses"], [h["loss"] for h in one.history], atol=1e-6, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"batches\.processes was 2, now 'absent'"): next(jobs.states(tmp_path / "cut"))
+
+
 def test_loader_processes_give_the_same_stream_and_the_same_run(tmp_path):
     own = jobs.batches(); stream = jobs.batches(num_workers=2).from_step(4)
     for s in range(4, 8): assert all(torch.equal(a, b) for a, b in zip(own[s], next(stream)))
     del stream
     a, b = run(jobs.states(recipe=Recipe(steps=6))), run(jobs.states(recipe=Recipe(steps=6), batches=jobs.batches(num_workers=2)))
     assert jobs.digest(a.model) == jobs.digest(b.model)
+
+
+def test_loader_processes_draw_from_numpy_and_python_as_the_run_itself_would():
+    own, spread = (Batches(torch.zeros(12, 1), 4, seed=1, transform=jobs.shaken, num_workers=n) for n in (0, 2))
+    a, b = ([batch.tolist() for batch, _ in zip(data, range(4))] for data in (own, spread))
+    assert a == b and len({str(batch) for batch in a}) == 4
 
 
 @posix
@@ -415,6 +541,13 @@ def test_a_run_goes_on_on_another_device(tmp_path, first, then):
         if s.step == 10: break
     last = run(jobs.states(tmp_path, device=then))
     assert last.step == 24 and next(last.model.parameters()).device.type == then
+
+
+def test_folders_with_blanks_and_letters_of_any_script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path); place = Path("my run é 数"); deep = place / ("long" * 30)
+    whole = run(jobs.states(place)); deep.mkdir()
+    assert list(jobs.states(place))[0].checkpoint == whole.checkpoint and load_checkpoint(place)["step"] == 24
+    assert torch.equal(load_weights(save_weights(whole.model, deep / "w é.safetensors")).tensors["4.bias"], whole.model[4].bias)
 
 
 # One run at a time, and how it is told to stop

@@ -1,7 +1,6 @@
 """The quantizers: equal to independent routes, deaf to padding and NaN, whole after saving, one codebook on two processes."""
 import copy
 import math
-import resource
 import shutil
 import sys
 
@@ -69,6 +68,7 @@ def test_nearest_code_takes_the_first_of_equals_and_any_shape():
 
 
 def test_nearest_code_needs_no_n_by_k_memory():
+    resource = pytest.importorskip("resource", reason="Windows has no such count of memory")
     z, codebook = torch.randn(60_000, 4), torch.randn(8192, 4)
     nearest_code(z[:2000], codebook)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -254,6 +254,57 @@ def test_no_step_asks_the_device(kind, monkeypatch):
         with pytest.raises(Exception, match="aten._local_scalar_dense"): out.stats["usage"].item()
 
 
+# Tensors without numbers: meta, fake, exported
+
+@each
+@pytest.mark.parametrize("mode", [True, False])
+def test_on_the_meta_device_shapes_come_out(kind, mode):
+    with torch.device("meta"): q, z = KINDS[kind]().train(mode), torch.empty(3, 5, 6)
+    out, here = q(z), KINDS[kind]().train(mode)(torch.randn(3, 5, 6))
+    for a, b in ((out.z_q, here.z_q), (out.indices, here.indices), (q.decode(out.indices), here.z_q)):
+        assert a.device.type == "meta" and a.shape == b.shape and a.dtype == b.dtype
+    real, moved = trained(kind), trained(kind).to("meta"); assert moved.train(mode)(z).indices.shape == out.indices.shape
+    assert torch.equal(load_to(moved, real).eval()(torch.ones(2, 6)).indices, real(torch.ones(2, 6)).indices)
+
+
+def load_to(meta, real):
+    "Real weights put into a module that was built without any; what is not saved is made anew."
+    for (name, buffer) in real.named_buffers():
+        if name not in real.state_dict(): owner, _, last = name.rpartition("."); setattr(meta.get_submodule(owner), last, buffer)
+    meta.load_state_dict(real.state_dict(), assign=True)
+    return meta
+
+
+@each
+def test_fake_tensors_pass_without_a_question(kind):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    with FakeTensorMode():
+        q = KINDS[kind]().train(); z = torch.randn(4, 5, 6, requires_grad=True)
+        out = q(z, torch.ones(4, 5, dtype=torch.bool)); (out.z_q.sum() + sum(out.losses.values())).backward()
+        assert q.decode(out.indices).shape == z.shape == z.grad.shape
+
+
+class Codes(nn.Module):
+    "What is exported: vectors to codes and indices."
+    def __init__(self, q): super().__init__(); self.q = q
+    def forward(self, z): out = self.q(z); return out.z_q, out.indices
+
+
+@pytest.mark.parametrize("kind", ["vq", "ema", "fsq", "lfq", "residual"])
+def test_it_is_exported_for_any_batch(kind):
+    q = trained(kind); n = torch.export.Dim("n", min=2, max=4096)
+    exported = torch.export.export(Codes(q), (torch.randn(9, 6),), dynamic_shapes=({0: n},)).module()
+    for size in (2, 9, 33):
+        z = torch.randn(size, 6); z_q, indices = exported(z)
+        assert torch.equal(indices, q(z).indices); assert_close(z_q, q(z).z_q)
+
+
+def test_no_vector_and_no_code():
+    assert nearest_code(torch.empty(0, 4), torch.randn(64, 4)).shape == nearest_code(torch.empty(0, 4), torch.randn(7, 4)).shape == (0,)
+    with pytest.raises(ValueError, match=r"codebook has shape \(0, 4\); expected at least one code"):
+        nearest_code(torch.randn(3, 4), torch.empty(0, 4))
+
+
 # Running means
 
 def test_ema_with_decay_0_is_a_lloyd_step():
@@ -410,6 +461,16 @@ def test_half_precision_models_keep_the_codebook(kind):
     assert model["encoder"].weight.dtype == torch.bfloat16; assert_close(q.state_dict(), before, atol=0, rtol=0)
     assert q(model["encoder"](torch.randn(3, 6).bfloat16())).z_q.dtype == torch.bfloat16
     with torch.autocast("cpu", torch.bfloat16): assert torch.equal(q(torch.ones(3, 6)).indices, q(torch.ones(3, 6)).indices)
+
+
+@each
+def test_a_model_in_double_precision_trains_and_keeps_the_codebook_in_single(kind):
+    q = KINDS[kind]().double().train(); kept = {k: v.dtype for k, v in KINDS[kind]().state_dict().items()}
+    z = torch.randn(40, 6, dtype=torch.float64, requires_grad=True)
+    for _ in range(2): out = q(z)
+    (out.z_q.sum() + sum(out.losses.values())).backward()
+    assert {k: v.dtype for k, v in q.state_dict().items()} == kept and out.z_q.dtype == z.grad.dtype == torch.float64
+    assert q.to(torch.float32).float() is q
 
 
 @each

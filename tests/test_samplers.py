@@ -407,6 +407,18 @@ def test_any_shape_dtype_and_a_custom_solver():
                  finish(sample(exact(path), path, randn(3, 2), 8, solver="ddim")))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_the_widest_noise_survives_a_network_in_half_precision(dtype, solver):
+    path, net = noise_path("edm"), torch.nn.Conv2d(1, 1, 1, bias=False).to(dtype)
+    class Net(torch.nn.Module):
+        def __init__(self): super().__init__(); self.net = net
+        def forward(self, x, t, labels): return self.net(x)
+    x_T = first_noise(path, 2, 1, 4, 4, rng=rng())
+    states = list(sample(Denoiser(Net(), path, "v"), path, x_T, 6, times="karras", solver=solver, rng=rng()))
+    assert all(s.x_t.dtype == torch.float32 and s.x_t.isfinite().all() and s.x_0.isfinite().all() for s in states)
+
+
 def test_gradients_stay_out_and_the_callers_mode_stays():
     w = torch.ones(1, requires_grad=True)
     walk = sample(lambda x, t: w * x, noise_path("flow"), torch.ones(1, 2), 3)

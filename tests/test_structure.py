@@ -88,3 +88,26 @@ def test_workflows_are_valid_and_say_what_they_do():
     assert {"macos-latest", "windows-latest"} <= set(matrix["os"]) and matrix["python"] == ["3.10", "3.13"]
     steps = gpu["jobs"]["gpu"]["steps"]
     assert any("--profile gpu" in s.get("run", "") for s in steps) and any("upload-artifact" in s.get("uses", "") for s in steps)
+
+
+POSIX = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "readline", "crypt", "nis"}
+SOURCES = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")), ROOT / "course.py"]
+
+
+def at_import(tree):
+    "Modules that a file imports the moment it is imported itself; what stands in a function, a `try` or an `if` is not among them."
+    for node in tree.body:
+        if isinstance(node, ast.Import): yield from (name.name.split(".")[0] for name in node.names)
+        if isinstance(node, ast.ImportFrom) and not node.level: yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_file_is_imported_on_windows_too(path):
+    assert not POSIX & set(at_import(ast.parse(path.read_text(encoding="utf8"))))
+
+
+def test_every_file_of_the_repository_has_a_name_that_windows_takes():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    names = listed.decode().split("\0")[:-1]
+    assert not [n for n in names if re.search(r'[<>:"|?*\\]|[. ]$|(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)', n, re.I)]
+    assert len({n.lower() for n in names}) == len(names)

@@ -1,6 +1,7 @@
 """The loop: what it computes, what it refuses, and that watching it changes nothing."""
 import math
 import random
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from mmgen.checkpoints import load_checkpoint
-from mmgen.train import EMA, Batches, Muon, NonFiniteError, Recipe, fit, lr_factor, matrix_optimizers, orthogonal, run
+from mmgen.train import EMA, Batches, Muon, NonFiniteError, Recipe, embeddings, fit, lr_factor, matrix_optimizers, orthogonal, run
 
 
 def linear(value=0.):
@@ -66,6 +67,8 @@ def test_a_dataset_is_collated_and_bad_data_is_named():
     for bad, words in (((torch.ones(3), torch.ones(4)), r"\[3, 4\] examples"), (torch.empty(0, 2), r"\[0\] examples"), ([],
         r"\[0\] examples")):
         with pytest.raises(ValueError, match=words): Batches(bad, 2)
+    for bad, kind in (({"x": torch.ones(3)}, "dict"), ("folder", "str"), (iter([1]), "list_iterator"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"data is a {kind}; expected a tensor, a tuple of tensors, or a Dataset"): Batches(bad, 2)
     for bad in (0, -1, 2.5, "8", True):
         with pytest.raises(ValueError, match="batch_size=.*at least 1"): Batches(torch.ones(4), bad)
 
@@ -215,6 +218,29 @@ def test_the_batch_is_named_when_the_data_is_bad():
         run(quick(linear(), Recipe(steps=1, accumulate=4), data=Batches((x, y), 5)))
 
 
+HOST = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), RuntimeError(HOST),
+                                   MemoryError("no")])
+def test_what_does_not_fit_into_memory_is_said_and_a_smaller_batch_works_after(tmp_path, error):
+    calls, net = [], jobs.model()
+    def loss_fn(m, b):
+        calls.append(1); loss = jobs.loss_fn(m, b)                        # the buffers have moved by now
+        if len(calls) == 8 or len(calls) > 8 and len(b[0]) > 4: raise error
+        return loss
+    states = jobs.states(tmp_path, Recipe(steps=24), save_every=5, model=net, loss_fn=loss_fn)
+    for s in states:
+        if s.step == 7: before = jobs.digest(s.model); break
+    words = r"step 8 did not fit into memory and was not taken: .*accumulate=, precision='bf16' or .* need less. The last good .*_00000005"
+    with pytest.raises(MemoryError, match=words): next(states)
+    assert jobs.digest(net) == before and all(p.grad is None for p in net.parameters())
+    small = Batches(jobs.data(), 4, seed=5)
+    assert run(jobs.states(None, Recipe(steps=3, accumulate=2), model=net, loss_fn=loss_fn, batches=small)).step == 3
+    def other(m, b): raise RuntimeError("a shape is wrong")
+    with pytest.raises(RuntimeError, match="^a shape is wrong$"): next(jobs.states(loss_fn=other))
+
+
 def test_a_spike_is_reported_and_survived():
     data = Batches(small_data(), 5); calls = []
     def loss_fn(m, b): calls.append(1); return mse(m, b) * (100 if len(calls) == 15 else 1)
@@ -293,6 +319,70 @@ def test_muon_takes_matrices_only_and_descends():
     held = [p for o in (muon, adam) for g in o.param_groups for p in g["params"]]
     assert len(held) == len({id(p) for p in held}) == len(list(net.parameters()))
     assert [tuple(p.shape) for p in muon.param_groups[0]["params"]] == [(6, 4)]
+
+
+class Words(nn.Module):
+    "The least transformer: a table of words, one of places, a hidden layer, a norm, a head."
+    def __init__(self, tied=False):
+        super().__init__()
+        self.words, self.places, self.hidden, self.norm = nn.Embedding(9, 4), nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4)
+        self.head = nn.Linear(4, 9)
+        if tied: self.head.weight = self.words.weight
+    def forward(self, ids): return self.head(self.norm(self.hidden(self.words(ids) + self.places.weight)))
+
+
+def names_in(model, opts):
+    "{kind of optimizer: names of the parameters it moves}."
+    name = {id(p): n for n, p in model.named_parameters()}
+    return {type(o).__name__: [name[id(p)] for g in o.param_groups for p in g["params"]] for o in opts}
+
+
+def test_tables_and_heads_are_for_adamw():
+    net = Words(); held = names_in(net, matrix_optimizers(net, adam=[net.head.weight]))
+    assert held == {"Muon": ["hidden.weight"], "AdamW": ["words.weight", "places.weight", "hidden.bias", "norm.weight", "norm.bias",
+                                                         "head.weight", "head.bias"]}
+    assert set(embeddings(net)) == {"words.weight", "places.weight"}
+    assert names_in(net, matrix_optimizers(net))["Muon"] == ["hidden.weight", "head.weight"]          # a head cannot be told by itself
+    tied = Words(tied=True); assert names_in(tied, matrix_optimizers(tied))["Muon"] == ["hidden.weight"]
+    net.hidden.requires_grad_(False); assert list(names_in(net, matrix_optimizers(net, adam=[net.head.weight]))) == ["AdamW"]
+    assert [type(o) for o in matrix_optimizers([nn.Parameter(torch.ones(2, 2))])] == [Muon]           # none of either kind: no optimizer
+
+
+def test_fit_refuses_muon_on_a_table():
+    net, ids = Words(), torch.randint(9, (3, 5)); before = jobs.digest(net)
+    loss = lambda m, b: F.cross_entropy(m(b).flatten(0, 1), b.flatten())
+    def train(optimizer): return run(fit(net, loss, [ids], Recipe(steps=2), device="cpu", optimizer=optimizer, progress=False))
+    with pytest.raises(ValueError, match=r"words\.weight, places\.weight to Muon, .*hidden matrices; .*matrix_optimizers\(model, adam="):
+        train(matrix_optimizers)
+    with pytest.raises(ValueError, match="places.weight to Muon"): train(lambda _: [Muon([net.places.weight])])
+    assert jobs.digest(net) == before
+    assert train(lambda _: matrix_optimizers(net, adam=[net.head.weight])).step == 2
+
+
+def our_models():
+    "One of each kind, with the optimizers that the notebooks give it."
+    from mmgen.dit import DiT, DiTConfig
+    from mmgen.priors import ARPrior, MaskedPrior, PriorConfig
+    from mmgen.transformer import block_optimizers
+    from mmgen.vqgan import VQGAN, VQGANConfig, players
+    from mmgen.vqvae import VQVAE, VQVAEConfig
+    small = VQVAEConfig(width=8, n_codes=8, encoder_depth=1, decoder_depth=1)
+    vqvae, gan, dit = VQVAE(small), VQGAN(VQVAE(small), config=VQGANConfig(perceptual=0.)), DiT(DiTConfig((1, 8, 8), 4, 16, 1, 1, 3))
+    yield "VQVAE", vqvae, matrix_optimizers([p for p in vqvae.parameters() if p.requires_grad])
+    yield "codec of VQGAN", gan, players(gan)(list(gan.parameters()))[0]
+    for kind in (ARPrior, MaskedPrior):
+        prior = kind(PriorConfig(n_codes=8, shape=(2, 2), n_classes=3, dim=16, depth=1, num_heads=1))
+        yield kind.__name__, prior, block_optimizers(prior)(prior.parameters())
+    yield "DiT", dit, block_optimizers(dit)(dit.parameters())
+
+
+def test_muon_has_the_hidden_matrices_of_our_models_and_nothing_else():
+    inside = re.compile(r"(^|\.)(up|down|qkv|proj|fc1|fc2)\.weight$")                                  # the linear maps of our blocks
+    for name, model, opts in our_models():
+        held = names_in(model, opts)
+        want = [n for n, p in model.named_parameters() if inside.search(n) and p.ndim == 2 and not n.startswith("critic")]
+        assert held["Muon"] == want and want, name
+        assert not {id(p) for p in embeddings(model).values()} & {id(p) for g in opts[0].param_groups for p in g["params"]}, name
 
 
 class TwoPlayers(nn.Module):

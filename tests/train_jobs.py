@@ -3,11 +3,13 @@ import hashlib
 import itertools
 import math
 import os
+import random
 import signal
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -37,6 +39,11 @@ class Deadly(torch.utils.data.Dataset):
 def loader_that_dies():
     "A loader one of whose processes is killed; that must be an error, which ends this process."
     for _, _ in zip(range(40), Batches(Deadly(), 5, num_workers=1)): pass
+
+
+def shaken(batch):
+    "The batch with a number from each of three generators added."
+    return batch + np.random.rand() + random.random() + torch.rand(())
 
 
 def data():
@@ -106,5 +113,23 @@ def second_run(folder, out):
     Path(out).write_text(said)
 
 
-if __name__ == "__main__":   # a new interpreter: python train_jobs.py FOLDER OUT [STOP]
-    train_to(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else math.nan)
+def still_net():
+    "A network without random numbers, so that one process and two must agree."
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def share(folder, batch_size):
+    "What each of several processes does: train without chance, train with dropout, stop and go on; the ends are written to FOLDER/RANK.pt."
+    still = [s for s in states(None, model=still_net(), batches=Batches(data(), batch_size, seed=5))][-1]
+    whole = list(states(f"{folder}/whole"))[-1]
+    for s in states(f"{folder}/cut"):
+        if s.step == 13: break
+    again = list(states(f"{folder}/cut"))[-1]
+    torch.save({"still": still.model.state_dict(), "losses": [h["loss"] for h in still.history], "whole": digest(whole.model, whole.ema),
+                "again": digest(again.model, again.ema)}, f"{folder}/{os.environ['RANK']}.pt")
+
+
+if __name__ == "__main__":   # a new interpreter: python train_jobs.py FOLDER OUT [STOP], or, one of several, FOLDER
+    if "WORLD_SIZE" in os.environ: share(sys.argv[1], 8)
+    else: train_to(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else math.nan)
