@@ -102,7 +102,8 @@ def generate_latents(model: LatentDiffusion, labels: torch.Tensor,  # (n,) int64
                      seed: int = 0, s: float = 1.75, n_steps: int = 12, interval: tuple = (0., 1.), batch_size: int = 250,
                      **how) -> torch.Tensor:                        # (n, c, h, w) on the CPU; `how` goes to `sample`
     "What the denoiser draws for the labels. Equal seeds give equal results, whatever the batch size, unless the solver draws noise."
-    evaluating(model); rng, drawn = torch.Generator().manual_seed(seed), []
+    evaluating(model); rng, drawn, labels = torch.Generator().manual_seed(seed), [], torch.as_tensor(labels)
+    if labels.ndim != 1 or not len(labels): raise ValueError(f"labels has shape {tuple(labels.shape)}; expected (n,), at least one")
     noise = torch.randn(len(labels), *model.config.dit.shape, generator=rng)
     for x_t, y in zip(noise.split(batch_size), labels.split(batch_size)):
         x_t, y = x_t.to(model.mean.device), y.to(model.mean.device)

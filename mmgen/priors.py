@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
+from .quantizer import check_indices
 from .transformer import KVCache, LabelEmbedding, Transformer, TransformerConfig, grid_positions
 from .vqvae import VQVAE
 
@@ -124,6 +125,12 @@ class _Prior(nn.Module):
         "Where the weights are."
         return self.labels.table.weight.device
 
+    def check(self, codes):  # (b, n)
+        "TypeError, ValueError or IndexError unless `codes` are integers, one for each place, and exist; -1 stands for an open place."
+        if codes.ndim != 2 or codes.shape[1] != self.n_places:
+            raise ValueError(f"codes has shape {tuple(codes.shape)}; expected (b, {self.n_places}): of grids, codes.flatten(1)")
+        if codes.device.type == "cpu": check_indices(codes, self.n_codes)         # a GPU would have to wait
+
     def prefix(self, labels):  # (b,) -> (b, 1, dim)
         "The vector of the label, as the token in front."
         return self.labels(labels)[:, None]
@@ -144,7 +151,7 @@ class ARPrior(_Prior, Pretrained):
 
     def logits(self, codes, labels):  # (b, n), (b,) -> (b, n, k)
         "At each place the logits of its code given the codes before it in `order`; all n in one pass."
-        seen = codes[:, self.order[:-1]]                                          # (b, n - 1): no one sees the last code
+        self.check(codes); seen = codes[:, self.order[:-1]]                       # (b, n - 1): no one sees the last code
         return self.net(seen, self.prefix(labels))[:, self.order.argsort()]
 
     def next_logits(self, seen, labels, cache=None):  # (b, i) codes in order, (b,) -> (b, k)
@@ -253,7 +260,7 @@ class MaskedPrior(_Prior, Pretrained):
 
     def predict(self, codes, labels):  # (b, n) with -1 where open, (b,) -> (b, n, k)
         "Logits for every place."
-        tokens = codes.masked_fill(codes < 0, self.n_codes)
+        self.check(codes); tokens = codes.masked_fill(codes < 0, self.n_codes)
         return self.net(tokens, self.prefix(labels))[:, 1:, :self.n_codes]
 
     def sample(self, labels, **how):
@@ -365,6 +372,8 @@ def _guided(prior, codes, labels, s):
 @torch.no_grad()
 def generate(prior, vqvae: VQVAE, labels: torch.Tensor, seed: int = 0, batch_size: int = 250, **how) -> tuple:
     "Images (n, c, h, w) and codes (n, rows, columns) for labels (n,), on the CPU; `how` goes to `prior.sample`."
-    rng, where = torch.Generator().manual_seed(seed), next(vqvae.parameters()).device
+    rng, where, labels = torch.Generator().manual_seed(seed), next(vqvae.parameters()).device, torch.as_tensor(labels)
+    if (k := getattr(vqvae.quantizer, "n_codes", prior.n_codes)) != prior.n_codes:
+        raise ValueError(f"vqvae has {k} codes, prior {prior.n_codes}; expected the tokenizer that the prior was trained on")
     codes = torch.cat([finish(prior.sample(part, rng=rng, **how)).cpu() for part in labels.split(batch_size)]).view(-1, *prior.shape)
     return torch.cat([vqvae.decode_indices(part.to(where)).cpu() for part in codes.split(batch_size)]).clamp(-1, 1), codes

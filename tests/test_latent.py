@@ -218,3 +218,10 @@ def test_the_tables_are_whole():
     rows = {(r["space"], r["predict"], r["loss_in"]) for r in found["predict"]}
     assert rows >= {(s, k, k) for s in ("pixels", "latents") for k in ("eps", "v", "x0", "flow")}
     assert {r["seed"] for r in found["predict"]} == {0, 1, 2} and found["threads"] >= 1 and found["recipe"][0]["name"] == "the recipe"
+
+
+def test_labels_may_be_a_list_but_not_none_at_all():
+    model = LatentDiffusion.from_pretrained(data_path("weights", "dit_pixels")).eval()
+    assert torch.equal(generate(model, [3], n_steps=1), generate(model, torch.tensor([3]), n_steps=1))
+    for bad in ([], 3):
+        with pytest.raises(ValueError, match=r"labels has shape \(0?,?\); expected \(n,\), at least one"): generate(model, bad)

@@ -465,3 +465,16 @@ def test_shipped_weights_reproduce_their_record(kind):
     images, _ = generate(p, vqvae, labels, 0, **want["sampling"])
     net = digit_net()
     assert (embed(images, net.forward).argmax(1) == labels).float().mean().item() == pytest.approx(want["recognised"], abs=.006)
+
+
+def test_codes_labels_and_tokenizers_that_do_not_fit_are_told():
+    ar, masked = ARPrior(GRID), MaskedPrior(GRID)
+    n, y = ar.n_places, torch.zeros(2, dtype=torch.int64)
+    for prior, read in ((ar, ar.nll), (ar, ar.logits), (masked, masked.predict)):
+        with pytest.raises(ValueError, match=r"codes has shape \(2, \d+, \d+\); expected \(b, \d+\): of grids, codes.flatten\(1\)"):
+            read(torch.zeros(2, *prior.shape, dtype=torch.int64), y)
+        with pytest.raises(IndexError, match=rf"indices run from 0 to {prior.n_codes}"):
+            codes = torch.zeros(2, n, dtype=torch.int64); codes[1, -1] = prior.n_codes; read(codes, y)
+    other = VQVAE(VQVAEConfig(n_codes=ar.n_codes + 1, width=16))
+    with pytest.raises(ValueError, match="vqvae has 7 codes, prior 6; expected the tokenizer"): generate(ar, other, y)
+    assert generate(ar, VQVAE(VQVAEConfig(n_codes=6, width=16)), [0, 1])[0].shape[0] == 2        # labels may be a list

@@ -147,6 +147,12 @@ def test_a_bad_pixel_stops_before_the_codebook_learns(model):
 SHIPPED = data_path("weights", "vqvae_mnist")
 
 
+def test_it_can_be_exported_and_runs_without_numbers():
+    model, x = VQVAE(VQVAEConfig(width=16)).eval(), torch.rand(2, 1, 28, 28) * 2 - 1
+    assert_close(torch.export.export(model, (x,)).module()(x)[0], model(x)[0])
+    assert model.to("meta").indices(x.to("meta")).shape == (2, 7, 7)
+
+
 def test_shipped_weights_reproduce_their_record():
     weights = load_weights(SHIPPED / "model.safetensors")                       # its sha256 is checked
     record, measured = weights.record, weights.record["measured"]
