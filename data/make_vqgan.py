@@ -40,7 +40,7 @@ def map_critic(stages=(1, 2, 4), hidden=16):
 
 def attentive(critic):
     "The same with attention over the places of its coarsest map."
-    critic.heads[-1].insert(0, AttnBlock(critic.heads[-1][0].in_channels))
+    critic.heads[-1].insert(2, AttnBlock(critic.heads[-1][0].out_channels))
     return critic
 
 
@@ -140,7 +140,7 @@ def ideas(a):
              "the two coarser maps": (codec(), dict(critic=partial(map_critic, (2, 4), 32), adversarial=.5)),
              "critic of patches": (codec(), dict(critic=PatchDiscriminator, adversarial=.5)),
              "multi-scale critic": (codec(), dict(critic=MultiScale, adversarial=.5)),
-             "attention in the critic": (codec(), dict(critic=lambda: attentive(map_critic()))),
+             "attention in the critic": (codec(), dict(critic=lambda: attentive(map_critic(hidden=32)))),
              "attention in the decoder": (attention, {}), "decoder twice as deep": (codec(decoder_depth=4), {}),
              "twice the codes (80 bits)": (codec(n_codes=32), {}), "finer grid (78 bits)": (codec(factor=4, n_codes=3), {}),
              "fixed grid of codes (FSQ)": (codec(lambda: FSQ((4, 4)), dim=2), {}),
