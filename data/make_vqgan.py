@@ -30,7 +30,7 @@ BUDGETS = {441: dict(factor=4, n_codes=512), 128: dict(factor=7, n_codes=256), 6
 LOSSES = ("L2", "+ perceptual", "+ adversarial")
 
 
-LOUD = dict(adversarial=2., adapt_every=8)                                             # of a critic of maps; one of pixels stays at the default
+LOUD = dict(adversarial=2., adapt_every=8)                          # of a critic of maps; one of pixels stays at the default loudness
 
 
 def map_critic(stages=(1, 2, 4), hidden=16):

@@ -262,7 +262,7 @@ def class_entropy(logits: torch.Tensor) -> float:  # (n, classes)
 def inception_score(logits: torch.Tensor) -> float:  # (n, classes)
     "exp of the mean KL from p(y|x) to p(y) (Salimans et al. 2016, section 4): 1 to the number of classes. Looks at no real image."
     x = _rows("logits", logits).double()
-    if x.min() >= 0 and (x.sum(1) - 1).abs().max() < 1e-4: raise ValueError("logits are probabilities: all rows add up to 1; take their log")
+    if x.min() >= 0 and (x.sum(1) - 1).abs().max() < 1e-4: raise ValueError("logits are probabilities: each row sums to 1; take their log")
     log_p = x.log_softmax(1)
     log_mean = log_p.logsumexp(0) - math.log(len(x))                                      # finite for a class that is never seen
     return (log_p.exp() * (log_p - log_mean)).sum(1).mean().exp().item()
@@ -270,7 +270,7 @@ def inception_score(logits: torch.Tensor) -> float:  # (n, classes)
 def nearest_distance(x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:  # (n, ...), (m, ...) -> (n,)
     "Distance of each image to the nearest one in `memory`, over all pixels: 0 for a copy."
     if x.shape[1:] != memory.shape[1:] or not len(memory):
-        raise ValueError(f"x has shape {tuple(x.shape)}, memory {tuple(memory.shape)}; expected images of one shape, at least one in memory")
+        raise ValueError(f"x has shape {tuple(x.shape)}, memory {tuple(memory.shape)}; expected images of one shape, some in memory")
     flat, rows = (t.flatten(1) if t.is_floating_point() else t.flatten(1).float() for t in (x, memory))
     return (flat - rows[nearest_code(flat, rows)]).norm(dim=1)
 
