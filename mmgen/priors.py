@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
-from .quantizer import check_indices
+from .quantizer import check_indices, may_ask
 from .transformer import KVCache, LabelEmbedding, Transformer, TransformerConfig, grid_positions
 from .vqvae import VQVAE
 
@@ -129,7 +129,7 @@ class _Prior(nn.Module):
         "TypeError, ValueError or IndexError unless `codes` are integers, one for each place, and exist; -1 stands for an open place."
         if codes.ndim != 2 or codes.shape[1] != self.n_places:
             raise ValueError(f"codes has shape {tuple(codes.shape)}; expected (b, {self.n_places}): of grids, codes.flatten(1)")
-        if codes.device.type == "cpu": check_indices(codes, self.n_codes)         # a GPU would have to wait
+        if may_ask(codes): check_indices(codes, self.n_codes)
 
     def prefix(self, labels):  # (b,) -> (b, 1, dim)
         "The vector of the label, as the token in front."
