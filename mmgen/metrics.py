@@ -11,7 +11,6 @@ __all__ = ['BETTER', 'mse', 'psnr', 'ssim', 'DigitNetConfig', 'DigitNet', 'digit
 # %% ../nbs/06_metrics.ipynb #e5686ec1
 import math
 import warnings
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from statistics import NormalDist
@@ -21,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained, load_weights
-from .core import Stopwatch, check_images, data_path
+from .core import Stopwatch, check_images, data_path, eval_mode
 from .quantizer import nearest_code
 
 # %% ../nbs/06_metrics.ipynb #229a69e2
@@ -144,15 +143,6 @@ def digit_net(role: str = "judge",   # "judge" measures; "loss" is another net, 
     return net.freeze()
 
 # %% ../nbs/06_metrics.ipynb #00eb53c0
-@contextmanager
-def _eval_mode(module):
-    "Every part of a module in eval mode, and in the mode that it had afterwards."
-    modes = [(m, m.training) for m in module.modules()] if isinstance(module, nn.Module) else []
-    for m, _ in modes: m.training = False
-    try: yield
-    finally:
-        for m, was in modes: m.training = was
-
 @torch.no_grad()
 def embed(images: torch.Tensor, features=None, batch_size: int = 100) -> torch.Tensor:  # (n, c, h, w) -> (n, d) on the CPU
     """Features of many images. `features`: None for the judge, a module with `.features`, or any callable (n, c, h, w) -> (n, d).
@@ -165,7 +155,7 @@ def embed(images: torch.Tensor, features=None, batch_size: int = 100) -> torch.T
     where = next((t.device for t in parts), images.device)
     f = getattr(net, "features", net)
     f = f if callable(f) else net
-    with _eval_mode(owner):
+    with eval_mode(owner):
         out = torch.cat([torch.as_tensor(f(part.to(where))).flatten(1).float().cpu() for part in images.split(batch_size)])
     if len(out) != len(images): raise ValueError(f"features gave {len(out)} rows for {len(images)} images; expected one row per image")
     return _rows("features", out)

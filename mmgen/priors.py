@@ -9,7 +9,6 @@ __all__ = ['SCHEDULES', 'draw', 'gumbel', 'sharpen', 'TablePrior', 'PriorConfig'
 
 # %% ../nbs/09_priors.ipynb #6c0bccef
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
+from .core import eval_mode
 from .quantizer import check_indices, may_ask
 from .transformer import KVCache, LabelEmbedding, Transformer, TransformerConfig, grid_positions
 from .vqvae import VQVAE
@@ -211,15 +211,6 @@ def guide(cond: torch.Tensor, uncond: torch.Tensor, s: float) -> torch.Tensor:  
     return uncond + s * (cond - uncond)
 
 # %% ../nbs/09_priors.ipynb #ed54765f
-@contextmanager
-def _evaluating(model):
-    "Eval mode inside, the model's own mode after."
-    mode = getattr(model, "training", False)
-    if mode: model.eval()
-    try: yield
-    finally:
-        if mode: model.train()
-
 def _begin(prior, labels, codes=None):
     "Labels (b,) and starting codes (b, n) on the prior's device, checked."
     want = (len(labels), prior.n_places)
@@ -244,7 +235,7 @@ def sample_ar(prior: ARPrior, labels: torch.Tensor, *,                         #
     guided = callable(s) or s != 1
     both = torch.cat([labels, torch.full_like(labels, prior.null)]) if guided else labels
     memory = KVCache(prior.net.config.max_len) if cache else None
-    with _evaluating(prior):
+    with eval_mode(prior):
         for i, place in enumerate(prior.order.tolist()):
             seen = codes[:, prior.order[:i]].repeat(1 + guided, 1)                # (b or 2b, i)
             logits = prior.next_logits(seen, both, memory)                        # (b or 2b, k)
@@ -298,7 +289,7 @@ def masked_bound(prior, codes, labels, n_draws: int = 49, rng=None) -> torch.Ten
     "Unbiased estimate of an upper bound on -log p in nats: what a random order costs (Hoogeboom et al. 2022, section 3)."
     b, n = codes.shape
     total = torch.zeros(b, dtype=torch.float64)
-    with _evaluating(prior):
+    with eval_mode(prior):
         for j in range(n_draws):
             m = (torch.arange(b) + j * n // n_draws) % n + 1                      # each row meets all numbers evenly
             open_ = hide(codes, (m - .5) / n, rng)
@@ -348,7 +339,7 @@ def sample_masked(prior, labels: torch.Tensor, *,  # (b,)
     labels, codes = _begin(prior, labels, codes)
     by_confidence, total = isinstance(order, str) and order == "confidence", (codes < 0).sum(1)     # (b,) places to decide
     fixed = None if by_confidence else _priority(order, prior, len(labels), rng)
-    with _evaluating(prior):
+    with eval_mode(prior):
         for i in range(n_steps):
             open_ = codes < 0                                                     # (b, n)
             if not open_.any(): return

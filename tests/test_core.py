@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmgen.core import Stopwatch, check_images, data_path, get_device, seed_everything
+from mmgen.core import Stopwatch, check_images, data_path, eval_mode, get_device, seed_everything
 
 
 def test_importing_the_package_imports_neither_torch_nor_matplotlib():
@@ -63,3 +63,13 @@ def test_good_images_pass():
 def test_stopwatch():
     with Stopwatch() as s: sum(range(10**5))
     assert 0 < s.wall < 10 and s.cpu >= 0
+
+
+def test_eval_mode_gives_each_part_its_own_mode_back():
+    net = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Sequential(torch.nn.Dropout()).eval())
+    before = [m.training for m in net.modules()]
+    with pytest.raises(KeyError), eval_mode(net):
+        assert not any(m.training for m in net.modules())
+        raise KeyError
+    assert [m.training for m in net.modules()] == before and True in before and False in before
+    with eval_mode(print): pass                                           # what is no module passes
