@@ -1,8 +1,11 @@
 """Mutants of the reference solutions: what each operator makes, how they are judged, and that the checkers kill them."""
 import ast
+import gc
 import json
 import re
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import torch
 from mmgen import cli
 from mmgen.exercises import all_exercises, check, engine, mutants, mutation, progress
 from mmgen.exercises.engine import Exercise
-from mmgen.exercises.mutants import Mutant, changes
+from mmgen.exercises.mutants import Mutant, changes, unchanged
 from mmgen.exercises.mutation import DIED, LATE, MutationError, Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -193,6 +196,16 @@ def test_a_sample_of_all_mutants_is_killed():
     found = mutation.survey(list(ALL.values()), sample=60, seed=1)
     alive = [f"{v.mutant.exercise}: {v.mutant.change}" for v in found if not v.killed]
     assert len(found) == 60 and mutation.score(found) >= mutation.TARGET, alive
+
+
+def test_two_threads_may_read_solutions_at_once():
+    chosen, switch, often = [ex for ex in ALL.values() if ex.kind != "answer"][:12] * 10, sys.getswitchinterval(), gc.get_threshold()
+    pause = lambda *_: sum(range(300))                                    # Python code inside a collection: where threads take turns
+    gc.callbacks.append(pause)
+    try:
+        sys.setswitchinterval(1e-5); gc.set_threshold(50, 5, 5)
+        with ThreadPoolExecutor(2) as pool: assert all(m.source for m in pool.map(unchanged, chosen))
+    finally: sys.setswitchinterval(switch); gc.set_threshold(*often); gc.callbacks.remove(pause)
 
 
 @pytest.mark.slow

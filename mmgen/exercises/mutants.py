@@ -8,7 +8,7 @@ import copy
 import inspect
 import linecache
 import textwrap
-from contextlib import suppress
+import threading
 from dataclasses import dataclass
 
 MODULES = {"torch", "F", "math", "np", "nn"}
@@ -277,16 +277,9 @@ def _told(operator, node, new):
     return f"{operator.__name__}: {_brief(node)} -> {_brief(new)}"
 
 
-def parse(source: str) -> ast.Module:
-    "`ast.parse`, tried again where a mutant's thread parses at the same moment: CPython 3.11 counts the depths of both together."
-    for _ in range(50):
-        with suppress(SystemError): return ast.parse(source)
-    return ast.parse(source)
-
-
 def changes(source):
     "(line, 'operator: before -> after', the whole source so changed) for every mistake that the operators make in `source`."
-    tree, lines = parse(source), source.splitlines()
+    tree, lines = ast.parse(source), source.splitlines()
     seen, names, out = {ast.unparse(tree)}, {}, []
     for holder, field, i, node in list(_places(tree, set(), "")):
         for operator in OPERATORS:
@@ -343,7 +336,11 @@ def build(exercise, mutant):
     return scope[mutant.solution]
 
 
+_PARSING = threading.Lock()   # CPython 3.11 keeps one depth for all threads that parse, and stops where it is off (getsource parses too)
+
+
 def unchanged(exercise, solution="reference"):
     "The solution itself, built from its source as mutants are: it must pass, or nothing can be said of its mutants."
     if exercise.kind == "answer": return Mutant(exercise.id, solution, "", "", value=exercise.variants()[0][solution])
-    return Mutant(exercise.id, solution, "", "", ast.unparse(parse(textwrap.dedent(inspect.getsource(vars(exercise)[solution])))))
+    with _PARSING: source = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(vars(exercise)[solution]))))
+    return Mutant(exercise.id, solution, "", "", source)
