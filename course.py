@@ -8,7 +8,9 @@
 
 Everything is installed into the folder .venv beside this file; delete that folder to begin again.
 """
-# Standard library only, and no syntax newer than Python 3.6, so that an old Python can still say what is wrong.
+
+# Standard library only, and no syntax newer than Python 3.6, so that an old Python can still say
+# what is wrong.
 import hashlib
 import json
 import os
@@ -23,15 +25,28 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("MMGEN_VENV") or ROOT / ".venv")
-STAMP, LOG, UNFINISHED = VENV / "mmgen-setup.json", VENV / "mmgen-setup.log", VENV / "mmgen-setup.unfinished"
+STAMP, LOG, UNFINISHED = (
+    VENV / "mmgen-setup.json",
+    VENV / "mmgen-setup.log",
+    VENV / "mmgen-setup.unfinished",
+)
 OLDEST = (3, 10)
 TORCH = "torch==2.13.0"
-CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # the place that PyTorch's own documentation names for CPU builds on Linux
+# the place that PyTorch's own documentation names for CPU builds on Linux
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 NEEDS_GB = {"cpu": 3, "cuda": 12, "plain": 4}
-DEV_COMMANDS = ("test", "check", "site", "setup-dev")   # these need more: the extra `dev` instead of `course`
-HEARTBEAT = 15                                       # seconds between two lines in a log
-BUILDS = {"cpu": "no NVIDIA GPU: the CPU build of PyTorch", "cuda": "NVIDIA GPU found: the CUDA build of PyTorch",
-          "plain": "the PyTorch of this system"}
+DEV_COMMANDS = (
+    "test",
+    "check",
+    "site",
+    "setup-dev",
+)  # these need more: the extra `dev` instead of `course`
+HEARTBEAT = 15  # seconds between two lines in a log
+BUILDS = {
+    "cpu": "no NVIDIA GPU: the CPU build of PyTorch",
+    "cuda": "NVIDIA GPU found: the CUDA build of PyTorch",
+    "plain": "the PyTorch of this system",
+}
 
 
 class SetupError(Exception):
@@ -40,66 +55,111 @@ class SetupError(Exception):
 
 # What this machine has
 
+
 def newer_python():
     "Name of a new enough Python that works on this machine, or None."
     for minor in (13, 12, 11, 10, 14):
         name = f"python3.{minor}"
-        if shutil.which(name) and quiet([name, "-c", "import venv"])[0] == 0: return name
+        if shutil.which(name) and quiet([name, "-c", "import venv"])[0] == 0:
+            return name
     return None
 
 
 def check_python(version=sys.version_info):
     "Stop if this Python is too old, naming a newer one where the machine has it."
-    if tuple(version[:2]) >= OLDEST: return
-    here = "This is Python {}; the course needs {}.{} or newer.".format(".".join(map(str, version[:3])), *OLDEST)
+    if tuple(version[:2]) >= OLDEST:
+        return
+    here = "This is Python {}; the course needs {}.{} or newer.".format(
+        ".".join(map(str, version[:3])), *OLDEST
+    )
     other = newer_python()
-    if other: raise SetupError(f"{here}\nThis machine has one. Run:\n    {other} course.py")
-    raise SetupError(here + "\nInstall one (from python.org, `sudo apt install python3.11 python3.11-venv`, `brew install python@3.12`)\n"
-                     "and run this command with it, for instance:\n    python3.11 course.py")
+    if other:
+        raise SetupError(f"{here}\nThis machine has one. Run:\n    {other} course.py")
+    raise SetupError(
+        here + "\nInstall one (from python.org, `sudo apt install python3.11 python3.11-venv`, "
+        "`brew install python@3.12`)\n"
+        "and run this command with it, for instance:\n    python3.11 course.py"
+    )
 
 
 def check_venv_module(found=None):
     "Stop if Python cannot make environments: Debian and Ubuntu ship that part separately."
-    if found is None: found = bool(find_spec("ensurepip") and find_spec("venv"))
-    if found: return
-    raise SetupError("This Python cannot make an environment: it lacks the module ensurepip, which Debian and Ubuntu ship separately.\n"
-                     "Run:\n    sudo apt install python3-venv python{}.{}-venv\nand then this command again.".format(*sys.version_info[:2]))
+    if found is None:
+        found = bool(find_spec("ensurepip") and find_spec("venv"))
+    if found:
+        return
+    raise SetupError(
+        "This Python cannot make an environment: it lacks the module ensurepip, which Debian "
+        "and Ubuntu ship separately.\n"
+        "Run:\n    sudo apt install python3-venv python{}.{}-venv\nand then this command "
+        "again.".format(*sys.version_info[:2])
+    )
 
 
 def check_disk(build, free=None):
     "Stop before a download that cannot fit."
     free = shutil.disk_usage(str(ROOT)).free if free is None else free
-    if free >= NEEDS_GB[build] * 1e9: return
-    raise SetupError(f"There are {free / 1e9:.1f} GB free where {ROOT} lies; set-up needs about {NEEDS_GB[build]} GB.\n"
-                     "Free some space, or move the folder to a larger disk, and run this command again.")
+    if free >= NEEDS_GB[build] * 1e9:
+        return
+    raise SetupError(
+        f"There are {free / 1e9:.1f} GB free where {ROOT} lies; set-up needs about "
+        f"{NEEDS_GB[build]} GB.\n"
+        "Free some space, or move the folder to a larger disk, and run this command again."
+    )
 
 
 def has_nvidia():
     "True if this machine has an NVIDIA GPU that its driver can reach."
-    if not shutil.which("nvidia-smi"): return False
+    if not shutil.which("nvidia-smi"):
+        return False
     code, text = quiet(["nvidia-smi", "-L"])
     return code == 0 and "GPU" in text
 
 
 def torch_build(system=None, gpu=None):
-    "Which PyTorch this machine gets: 'cpu' (Linux without a GPU), 'cuda' (with one) or 'plain' (macOS, Windows)."
-    if (system or platform.system()) != "Linux": return "plain"
+    """Which PyTorch this machine gets: 'cpu' (Linux without a GPU), 'cuda' (with one) or 'plain'
+    (macOS, Windows).
+    """
+    if (system or platform.system()) != "Linux":
+        return "plain"
     return "cuda" if (has_nvidia() if gpu is None else gpu) else "cpu"
 
 
 # The environment
 
+
 def clean_env():
     "This process's environment variables, less those that would lead pip or Python astray."
-    astray = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "__PYVENV_LAUNCHER__")
+    astray = (
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PIP_USER",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "__PYVENV_LAUNCHER__",
+    )
     kept = {k: v for k, v in os.environ.items() if k not in astray}
-    return dict(kept, PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_REQUIRE_VIRTUALENV="0", PYTHONUTF8="1")
+    return dict(
+        kept,
+        PYTHONNOUSERSITE="1",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_REQUIRE_VIRTUALENV="0",
+        PYTHONUTF8="1",
+    )
 
 
 def quiet(command):
     "Run a command without showing it; its exit code and what it printed."
-    try: done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_env(), cwd=str(ROOT))
-    except OSError as e: return 127, str(e)
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=clean_env(),
+            cwd=str(ROOT),
+        )
+    except OSError as e:
+        return 127, str(e)
     return done.returncode, done.stdout.decode("utf8", "replace")
 
 
@@ -115,15 +175,21 @@ def ask(*args):
 
 
 def key(build):
-    "Changes when set-up must run again: other requirements, another Python, another build, a moved folder."
+    """Changes when set-up must run again: other requirements, another Python, another build, a
+    moved folder.
+    """
     facts = (sys.version_info[:2], platform.machine(), TORCH, build, str(ROOT))
-    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + repr(facts).encode("utf8")).hexdigest()
+    return hashlib.sha256(
+        (ROOT / "pyproject.toml").read_bytes() + repr(facts).encode("utf8")
+    ).hexdigest()
 
 
 def read_stamp():
     "What the last finished set-up wrote, or {}."
-    try: return json.loads(STAMP.read_text(encoding="utf8"))
-    except (OSError, ValueError): return {}
+    try:
+        return json.loads(STAMP.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def write_stamp(build, extras):
@@ -137,50 +203,119 @@ def is_ready(extra, build):
     "True if the environment was finished for these requirements and still works."
     stamp = read_stamp()
     finished = stamp.get("key") == key(build) and extra in stamp.get("extras", ())
-    there = "import mmgen; from importlib.util import find_spec as f; assert f('torch') and f('jupyterlab')"
+    there = (
+        "import mmgen; from importlib.util import find_spec as f; assert f('torch') and "
+        "f('jupyterlab')"
+    )
     return finished and ask("-c", there) is not None
 
 
 def make_environment():
-    "Create .venv, or make it anew if it is broken or a set-up was killed in it: half a package can look like a whole one."
+    """Create .venv, or make it anew if it is broken or a set-up was killed in it: half a package
+    can look like a whole one.
+    """
     fits = ask("-c", "import pip, sys; print(sys.version_info[:2])")
-    if fits is not None and not UNFINISHED.exists() and fits.strip() == repr(tuple(sys.version_info[:2])): return
-    foreign = {p.name for p in VENV.iterdir()} - {"bin", "include", "lib", "lib64", "Scripts", "Include", "Lib"} if VENV.exists() else ()
+    if (
+        fits is not None
+        and not UNFINISHED.exists()
+        and fits.strip() == repr(tuple(sys.version_info[:2]))
+    ):
+        return
+    foreign = (
+        {p.name for p in VENV.iterdir()}
+        - {"bin", "include", "lib", "lib64", "Scripts", "Include", "Lib"}
+        if VENV.exists()
+        else ()
+    )
     if foreign and not (VENV / "pyvenv.cfg").exists():
-        raise SetupError(f"{VENV} exists and is not a Python environment. Move it away and run this command again.")
+        raise SetupError(
+            f"{VENV} exists and is not a Python environment. Move it away and run this command "
+            "again."
+        )
     code, text = quiet([sys.executable, "-m", "venv", "--clear", str(VENV)])
-    if code: raise SetupError(explain(text))
+    if code:
+        raise SetupError(explain(text))
 
 
 # pip, and what to do when it fails
 
-NO_NETWORK = ("name resolution", "name or service not known", "nodename nor servname", "getaddrinfo failed", "newconnectionerror",
-              "failed to establish a new connection", "connecttimeout", "network is unreachable", "connection refused", "proxyerror",
-              "read timed out", "max retries exceeded", "connection reset", "connectionreset")
+NO_NETWORK = (
+    "name resolution",
+    "name or service not known",
+    "nodename nor servname",
+    "getaddrinfo failed",
+    "newconnectionerror",
+    "failed to establish a new connection",
+    "connecttimeout",
+    "network is unreachable",
+    "connection refused",
+    "proxyerror",
+    "read timed out",
+    "max retries exceeded",
+    "connection reset",
+    "connectionreset",
+)
 
-OTHER_FAILURES = ("metadata-generation-failed", "subprocess-exited-with-error", "metadatagenerationfailed", "error: resolutionimpossible")
+OTHER_FAILURES = (
+    "metadata-generation-failed",
+    "subprocess-exited-with-error",
+    "metadatagenerationfailed",
+    "error: resolutionimpossible",
+)
 
 
 def explain(text):
     "What to do about a failed installation, from what pip said."
     plain = [re.sub(r"^\d{4}-\S+ ", "", line).rstrip() for line in text.strip().splitlines()]
-    telling = [line for line in plain if re.match(r" *(ERROR|error|WARNING|\w+Error)\b.*:", line)] or plain
-    low, said = text.lower(), "\npip said:\n" + "\n".join("    " + line.strip()[:160] for line in telling[-4:])
+    telling = [
+        line for line in plain if re.match(r" *(ERROR|error|WARNING|\w+Error)\b.*:", line)
+    ] or plain
+    low, said = (
+        text.lower(),
+        "\npip said:\n" + "\n".join("    " + line.strip()[:160] for line in telling[-4:]),
+    )
     if "no space left" in low or "errno 28" in low or "not enough space" in low:
-        return f"The disk is full. Free about {NEEDS_GB[torch_build()]} GB and run this command again; it goes on where it stopped."
+        return (
+            f"The disk is full. Free about {NEEDS_GB[torch_build()]} GB and run this "
+            "command again; it goes on where it stopped."
+        )
     if "certificate verify failed" in low:
-        return "The network's certificate was not accepted. Set PIP_CERT to your organisation's certificate file and try again." + said
-    other = any(sign in low for sign in OTHER_FAILURES) and f"cannot install {TORCH}+cpu because" not in low   # that one: its index is away
+        return (
+            "The network's certificate was not accepted. Set PIP_CERT to your organisation's "
+            "certificate file and try again." + said
+        )
+    other = (
+        any(sign in low for sign in OTHER_FAILURES)
+        and f"cannot install {TORCH}+cpu because" not in low
+    )  # that one: its index is away
     if any(sign in low for sign in NO_NETWORK) and not other:
-        where = f" (the CPU builds of PyTorch come from {CPU_BUILDS})" if f"{TORCH}+cpu" in text else ""
-        return (f"The network did not answer. Set-up must download packages once{where}; afterwards the course runs offline.\n"
-                "Check the connection (behind a proxy set HTTPS_PROXY), then run this command again; what is installed stays." + said)
+        where = (
+            f" (the CPU builds of PyTorch come from {CPU_BUILDS})" if f"{TORCH}+cpu" in text else ""
+        )
+        return (
+            f"The network did not answer. Set-up must download packages once{where}; "
+            "afterwards the course runs offline.\n"
+            "Check the connection (behind a proxy set HTTPS_PROXY), then run this command "
+            "again; what is installed stays." + said
+        )
     if re.search(r"no matching distribution found for torch\b", low):
-        here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.system()} {platform.machine()}"
-        return f"There is no {TORCH} for {here}.\nUse Python 3.10 to 3.13 on 64-bit Linux, Windows or a Mac with Apple's own chip." + said
+        here = (
+            f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.system()} "
+            f"{platform.machine()}"
+        )
+        return (
+            f"There is no {TORCH} for {here}.\nUse Python 3.10 to 3.13 on 64-bit Linux, "
+            "Windows or a Mac with Apple's own chip." + said
+        )
     if "permission denied" in low or "errno 13" in low:
-        return f"A file could not be written. Is {ROOT} yours to write? Run without sudo, in a folder of your own." + said
-    return f"Set-up stopped. Run this command again; if it stops at the same place, delete the folder {VENV} first." + said
+        return (
+            f"A file could not be written. Is {ROOT} yours to write? Run without sudo, in a "
+            "folder of your own." + said
+        )
+    return (
+        "Set-up stopped. Run this command again; if it stops at the same place, delete the "
+        f"folder {VENV} first." + said
+    )
 
 
 def clock(seconds):
@@ -195,35 +330,57 @@ def read_log():
 
 def latest():
     "What pip is busy with, from its log."
-    found = re.findall(r"(Collecting|Downloading|Installing collected packages|Building wheel)[ :]+([^\s,(]+)", read_log())
-    if not found: return ""
-    return "installing" if found[-1][0].startswith("Inst") else f"{found[-1][0].lower()} {found[-1][1].rsplit('/', 1)[-1]}"
+    found = re.findall(
+        r"(Collecting|Downloading|Installing collected packages|Building wheel)[ :]+([^\s,(]+)",
+        read_log(),
+    )
+    if not found:
+        return ""
+    return (
+        "installing"
+        if found[-1][0].startswith("Inst")
+        else f"{found[-1][0].lower()} {found[-1][1].rsplit('/', 1)[-1]}"
+    )
 
 
 def pip(args, what):
-    "Run pip in the environment: its own bars in a terminal, one line now and then in a log; SetupError on failure."
+    """Run pip in the environment: its own bars in a terminal, one line now and then in a log;
+    SetupError on failure.
+    """
     LOG.write_bytes(b"")
     terminal = sys.stdout.isatty()
     shown = None if terminal else subprocess.DEVNULL
-    command = [python_in(VENV), "-m", "pip", "--log", str(LOG)] + args + ([] if terminal else ["--quiet", "--progress-bar", "off"])
+    command = (
+        [python_in(VENV), "-m", "pip", "--log", str(LOG)]
+        + args
+        + ([] if terminal else ["--quiet", "--progress-bar", "off"])
+    )
     start = said = time.time()
     process = subprocess.Popen(command, cwd=str(ROOT), env=clean_env(), stdout=shown, stderr=shown)
     try:
         while process.poll() is None:
-            time.sleep(.1)
-            if terminal or time.time() - said < HEARTBEAT: continue
+            time.sleep(0.1)
+            if terminal or time.time() - said < HEARTBEAT:
+                continue
             said = time.time()
             print(f"      {what} {clock(said - start)}  {latest()}", flush=True)
-    except BaseException: process.terminate(); process.wait(); raise
-    if process.returncode: raise SetupError(explain(read_log()))
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if process.returncode:
+        raise SetupError(explain(read_log()))
 
 
 def torch_args(build):
-    """pip's arguments for this machine's PyTorch. It comes first: any package that needs it would else choose the build.
+    """pip's arguments for this machine's PyTorch. It comes first: any package that needs it would
+    else choose the build.
 
-    Where there is no GPU the CPU build is asked for by name, so that pip can never fetch gigabytes for GPUs in its place.
+    Where there is no GPU the CPU build is asked for by name, so that pip can never fetch
+    gigabytes for GPUs in its place.
     """
-    if build != "cpu": return ["install", "--retries", "1", TORCH]
+    if build != "cpu":
+        return ["install", "--retries", "1", TORCH]
     return ["install", "--retries", "1", "--extra-index-url", CPU_BUILDS, TORCH + "+cpu"]
 
 
@@ -233,19 +390,31 @@ def gpu_packages(names):
 
 
 def check_result(build):
-    "Stop if packages for GPUs came in on a machine without one, or nothing works; a line on what was installed."
+    """Stop if packages for GPUs came in on a machine without one, or nothing works; a line on what
+    was installed.
+    """
     listing = ask("-m", "pip", "list", "--format", "json") or "[]"
-    extra = gpu_packages(p["name"] for p in json.loads(listing[listing.index("["):]))
+    extra = gpu_packages(p["name"] for p in json.loads(listing[listing.index("[") :]))
     if build == "cpu" and extra:
-        raise SetupError(f"Packages for GPUs came in although this machine has no NVIDIA GPU: {', '.join(extra)}.\n"
-                         f"Delete {VENV} and run this command again.")
-    said = ask("-c", "import torch, mmgen; device = 'GPU' if torch.cuda.is_available() else 'CPU'\n"
-                     "print('mmgen', mmgen.__version__, 'with PyTorch', torch.__version__, 'on', device)")
-    if said is None: raise SetupError(f"What was installed does not import. Delete {VENV} and run this command again.")
+        raise SetupError(
+            "Packages for GPUs came in although this machine has no NVIDIA GPU: "
+            f"{', '.join(extra)}.\n"
+            f"Delete {VENV} and run this command again."
+        )
+    said = ask(
+        "-c",
+        "import torch, mmgen; device = 'GPU' if torch.cuda.is_available() else 'CPU'\n"
+        "print('mmgen', mmgen.__version__, 'with PyTorch', torch.__version__, 'on', device)",
+    )
+    if said is None:
+        raise SetupError(
+            f"What was installed does not import. Delete {VENV} and run this command again."
+        )
     return said.strip().splitlines()[-1]
 
 
 # What the commands do
+
 
 def say(text):
     "A line that appears at once, in a log too."
@@ -254,44 +423,67 @@ def say(text):
 
 def install(build, extra):
     "PyTorch, then everything else, then a look whether it works."
-    if STAMP.exists(): STAMP.unlink()
-    say("[2/4] PyTorch, by far the largest download"); pip(torch_args(build), "PyTorch")
-    say("[3/4] the course's packages"); pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
-    say("[4/4] looking whether it works"); say("      " + check_result(build))
+    if STAMP.exists():
+        STAMP.unlink()
+    say("[2/4] PyTorch, by far the largest download")
+    pip(torch_args(build), "PyTorch")
+    say("[3/4] the course's packages")
+    pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
+    say("[4/4] looking whether it works")
+    say("      " + check_result(build))
 
 
 def set_up(extra):
     "Make the environment ready for `extra` ('course' or 'dev'); does nothing where it is."
     check_python()
     build = torch_build()
-    if is_ready(extra, build): return
-    check_venv_module(); check_disk(build)
+    if is_ready(extra, build):
+        return
+    check_venv_module()
+    check_disk(build)
     start, stamp = time.time(), read_stamp()
     before = set(stamp.get("extras", ())) if stamp.get("key") == key(build) else set()
     say(f"Setting up in {VENV} ({BUILDS[build]})")
-    say("[1/4] environment"); make_environment()
+    say("[1/4] environment")
+    make_environment()
     UNFINISHED.touch()
-    try: install(build, extra)
-    except SetupError: UNFINISHED.unlink(); raise           # pip has put back what it could not finish
-    write_stamp(build, before | {"course", extra}); UNFINISHED.unlink()
+    try:
+        install(build, extra)
+    except SetupError:
+        UNFINISHED.unlink()
+        raise  # pip has put back what it could not finish
+    write_stamp(build, before | {"course", extra})
+    UNFINISHED.unlink()
     say(f"Set-up took {clock(time.time() - start)} minutes. Running this command again is quick.")
 
 
 def hand_over(args):
     "Run the `mmgen` command in the environment and give back its exit code; Ctrl-C goes to it."
-    process = subprocess.Popen([python_in(VENV), "-m", "mmgen.cli"] + args, env=clean_env())
+    process = subprocess.Popen(
+        [python_in(VENV), "-m", "workshop"] + args, env=dict(clean_env(), PYTHONPATH=str(ROOT))
+    )
     while True:
-        try: return process.wait()
-        except KeyboardInterrupt: continue
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def main(args):
     "Set up what `args` need, then run them."
-    if args and args[0] in ("-h", "--help"): print(__doc__.strip()); return 0
-    try: set_up("dev" if args and args[0] in DEV_COMMANDS else "course")
-    except SetupError as e: print(f"\n{e}", file=sys.stderr); return 1
-    except KeyboardInterrupt: print("\nStopped. Run the same command again to go on.", file=sys.stderr); return 130
-    if args and args[0] in ("setup", "setup-dev"): return 0
+    if args and args[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0
+    try:
+        set_up("dev" if args and args[0] in DEV_COMMANDS else "course")
+    except SetupError as e:
+        print(f"\n{e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    if args and args[0] in ("setup", "setup-dev"):
+        return 0
     return hand_over(args or ["lab"])
 
 

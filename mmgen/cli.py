@@ -1,212 +1,197 @@
-"""The `mmgen` command: open the course, run its notebooks, check them, look at the machine."""
+"""The `mmgen` command: be asked, see how far you are, hold a mock interview, look at the machine."""
+
 import argparse
 import os
-import subprocess
 import sys
 
 
-def _course_commands(command):
-    "What opens, runs and checks the course."
-    add = command(lab, "open the course in JupyterLab", "Further arguments go to JupyterLab.")
-    add("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
-    add("--no-browser", action="store_true", help="only print the address")
-    add("--port", type=int, default=8888, help="port to listen on; the next free one is taken if it is in use")
-    add = command(run, "run notebooks in order", "Executed copies and a report with every figure go to run/PROFILE/.")
-    add("notebooks", nargs="*", metavar="notebook", help="04, quantizer or 04_quantizer; all if none is named")
-    add("--profile", default="cpu", help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini")
-    add("--jobs", type=int, default=1, metavar="N", help="notebooks at once")
-    add("--from", dest="start", metavar="NN", help="begin with this notebook")
-    add("--resume", action="store_true", help="keep what an earlier run finished and nothing has changed since")
-    add("--fresh", dest="resume", action="store_false", help="run everything again (default)")
-    add("--record", action="store_true", help="note green runs in benchmarks/results/runs.json and in the README's table")
-    add("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
-    add("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
-    add = command(test, "run the test suite and, at the smoke profile, the notebooks' own tests", "Further arguments go to pytest.")
-    add("--no-notebooks", action="store_true", help="pytest only")
-    add = command(check, "check what every notebook and the repository must hold", "Every problem is named with its place.")
-    add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
-    add("--list", action="store_true", help="list the gates")
-    command(doctor, "show what was found: Python, torch, device, versions, data")
-
-
-def _learner_commands(command):
+def learner_commands(command):
     "What asks the learner, and what tells how far that went."
-    add = command(quiz, "ask questions in the terminal, those that are due first", "Every answer is kept at once; q or Ctrl-D ends.")
+    add = command(
+        quiz,
+        "ask questions in the terminal, those that are due first",
+        "Every answer is kept at once; q or Ctrl-D ends.",
+    )
     add("--topic", help="only this topic, such as vqvae")
     add("--level", help="only this level: screening, junior, senior or staff")
-    add("--kind", action="append", help="only this kind: oral, choice, numeric or code; may be given again")
+    add(
+        "--kind",
+        action="append",
+        help="only this kind: oral, choice, numeric or code; may be given again",
+    )
     add("--lang", default="en", help="en (default) or zh")
     add("--n", type=int, default=10, help="questions at most (default: 10)")
     add("--seed", type=int, help="draw the same numbers and the same order of options again")
     add("--edit", action="store_true", help="ask exercises too, in $EDITOR")
-    add = command(progress, "show what was passed, what is due and what to read again", "Or export, import and report it.")
+    add = command(
+        progress,
+        "show what was passed, what is due and what to read again",
+        "Or export, import and report it.",
+    )
     add("--lang", default="en", help="en (default) or zh")
     add("--export", metavar="FILE", help="write all progress to one file")
-    add("--import", dest="restore", metavar="FILE", help="merge an exported file in; nothing is lost or counted twice")
+    add(
+        "--import",
+        dest="restore",
+        metavar="FILE",
+        help="merge an exported file in; nothing is lost or counted twice",
+    )
     add("--report", metavar="REPORT.HTML", help="write a completion report")
-    add("--verify", metavar="REPORT.HTML", help="recompute a completion report from the export named by --from")
-    add("--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report")
-    add = command(interview, "hold a mock interview in the terminal", "Ctrl-C keeps it; a report (HTML) is written at its end.")
-    add("--role", default="research engineer", choices=["research engineer", "applied scientist", "ml engineer", "product engineer"])
+    add(
+        "--verify",
+        metavar="REPORT.HTML",
+        help="recompute a completion report from the export named by --from",
+    )
+    add(
+        "--from", dest="source", metavar="FILE", help="the exported file, with --verify or --report"
+    )
+    add = command(
+        interview,
+        "hold a mock interview in the terminal",
+        "Ctrl-C keeps it; a report (HTML) is written at its end.",
+    )
+    add(
+        "--role",
+        default="research engineer",
+        choices=["research engineer", "applied scientist", "ml engineer", "product engineer"],
+    )
     add("--level", default="junior", choices=["screening", "junior", "senior", "staff"])
     add("--minutes", type=int, default=30, choices=[15, 30, 60])
     add("--lang", default="en", choices=["en", "zh"])
     add("--seed", type=int, default=0, help="another seed, other questions")
     add("--resume", action="store_true", help="go on with the interview that was interrupted")
     add("--report", metavar="FILE", help="where the report goes (default: interview-ID.html here)")
-    add = command(anki, "write the question bank as an Anki deck", "Importing a newer deck updates cards and keeps their schedule.")
+    add = command(
+        anki,
+        "write the question bank as an Anki deck",
+        "Importing a newer deck updates cards and keeps their schedule.",
+    )
     add("--out", default="mmgen.apkg", metavar="FILE", help="file to write (default: mmgen.apkg)")
     add("--topic", help="one topic only, for instance vqvae")
     add("--lang", default="both", help="en, zh or both (default)")
+    command(doctor, "show what was found: Python, torch, device, versions, data")
 
 
-def _author_commands(command):
-    "What an author of the course uses."
-    add = command(mutants, "put mutants of the reference solutions before the exercises' checkers", "None of them may pass.")
-    add("names", nargs="*", metavar="TOPIC or ID", help="quantizer or quantizer.nearest; all if none is named")
-    add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
-    add("--seed", type=int, default=0, metavar="S", help="seed of the sample (default 0)")
-    add("--survivors", action="store_true", help="show each mutant that passes")
-    add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
-    add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
-    add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
-    add = command(links, "bring badges, set-up cells and the README's table in step with settings.ini")
-    add("--merge", metavar="RUNS.JSON", help="first add the green runs recorded elsewhere, for instance on a GPU machine")
-    add = command(site, "build the course as web pages, from the stored notebooks", "Nothing is run or fetched; every link is checked.")
-    add("--out", default="site", metavar="FOLDER", help="where to put them (default: site)")
-    add("--lang", default="en", help="which question pages the navigation opens: en (default) or zh; both are built")
-
-
-def parser() -> argparse.ArgumentParser:
-    "The command line; nothing heavy is imported for it."
-    ap = argparse.ArgumentParser(prog="mmgen", description="Open the course, run it, check it.")
+def build(prog, description, *groups) -> argparse.ArgumentParser:
+    "A command line of these groups of commands; nothing heavy is imported for it."
+    ap = argparse.ArgumentParser(prog=prog, description=description)
     sub = ap.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
     def command(run, help, more=""):
-        p = sub.add_parser(run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}. {more}")
+        p = sub.add_parser(
+            run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}. {more}"
+        )
         p.set_defaults(run=run)
         return p.add_argument
-    for add_commands in (_course_commands, _learner_commands, _author_commands): add_commands(command)
+
+    for add_commands in groups:
+        add_commands(command)
     return ap
 
 
-def lab(args):
-    "Open JupyterLab at a notebook."
-    from .course.repo import find_root, notebooks, pick
-    root = find_root()
-    path, *_ = pick([args.notebook], notebooks(root))
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={args.port}"]
-    command += [f"--LabApp.default_url=/lab/tree/nbs/{path.name}"] + args.rest
-    command += ["--no-browser"] if args.no_browser else []
-    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    print("JupyterLab opens in the browser; Ctrl-C here ends it.", flush=True)
-    process = subprocess.Popen(command, cwd=root)
-    while True:
-        try: return process.wait()
-        except KeyboardInterrupt: continue
-
-
-def run(args):
-    "Run notebooks."
-    from .course.run import run
-    return run(args.notebooks, args.profile, args.jobs, args.start, args.resume, args.record, args.cell_timeout, args.exitfirst)
-
-
-def test(args):
-    "Run pytest, then the notebooks' own tests."
-    from .course.repo import find_root
-    from .course.testing import notebook_tests
-    root = find_root()
-    code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=root).returncode
-    return code or (0 if args.no_notebooks or args.rest else notebook_tests(root))
+def parser() -> argparse.ArgumentParser:
+    """The command line of what is installed: the learner's commands. Those of the checkout are in
+    `workshop.cli`.
+    """
+    return build(
+        "mmgen",
+        "Be asked and examined. In a checkout `python3 course.py` has more commands.",
+        learner_commands,
+    )
 
 
 def interview(args):
     "Hold a mock interview."
     from .interview import talk
-    return talk.main(args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report)
 
-
-def check(args):
-    "Run the gates."
-    from .course import gates
-    return gates.main(args.notebooks, args.list)
-
-
-def mutants(args):
-    "Run the mutants."
-    from .course.repo import CourseError
-    from .exercises import mutation
-    if args.record and (args.names or args.sample is not None or args.every):
-        raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
-    try: return mutation.main(args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record)
-    except (KeyError, mutation.MutationError) as e: raise CourseError(e.args[0]) from e
-
-
-def links(args):
-    "Bring what follows from settings.ini in step."
-    import json
-
-    from .course import links, records, repo
-    root = repo.find_root()
-    if args.merge: records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
-    changed = links.link_all(root)
-    print("\n".join(f"changed {name}" for name in changed) or "everything is in step with settings.ini")
-
-
-def site(args):
-    "Build the web pages."
-    from .course.site import main
-    return main(args.out, args.lang)
+    return talk.main(
+        args.role, args.level, args.minutes, args.lang, args.seed, args.resume, args.report
+    )
 
 
 def anki(args):
     "Write the Anki deck."
     from .interview.anki import main
+
     return main(args.out, args.topic, args.lang)
 
 
 def quiz(args):
     "Ask questions."
     from .interview.terminal import run
-    try: run(args.topic, args.level, args.lang, args.kind, args.n, args.seed, args.edit)
-    except ValueError as e: print(f"mmgen quiz: {e}", file=sys.stderr); return 2
+
+    try:
+        run(args.topic, args.level, args.lang, args.kind, args.n, args.seed, args.edit)
+    except ValueError as e:
+        print(f"mmgen quiz: {e}", file=sys.stderr)
+        return 2
 
 
 def progress(args):
     "Show, export, import or report what the learner has done."
     from .exercises.progress import ProgressError, export, restore
     from .interview import completion, standing
+
     try:
-        if args.restore: print(f"{restore(args.restore)} new events from {args.restore}")
-        if args.export: print(f"{args.export}: SHA-256 {export(args.export)}")
-        if args.report: print(f"{args.report}: SHA-256 {completion.make(args.report, args.source, args.lang)['sha256']}")
+        if args.restore:
+            print(f"{restore(args.restore)} new events from {args.restore}")
+        if args.export:
+            print(f"{args.export}: SHA-256 {export(args.export)}")
+        if args.report:
+            print(
+                f"{args.report}: SHA-256 "
+                f"{completion.make(args.report, args.source, args.lang)['sha256']}"
+            )
         if args.verify:
-            differs = completion.verify(args.verify, args.source) if args.source else ["--from is missing: the exported file"]
-            print("\n".join(differs) or f"{args.verify} is what {args.source} gives"); return int(bool(differs))
-        if not (args.restore or args.export or args.report): print(standing.report(args.lang))
-    except (ProgressError, OSError, ValueError) as e: print(f"mmgen progress: {e}", file=sys.stderr); return 2
+            differs = (
+                completion.verify(args.verify, args.source)
+                if args.source
+                else ["--from is missing: the exported file"]
+            )
+            print("\n".join(differs) or f"{args.verify} is what {args.source} gives")
+            return int(bool(differs))
+        if not (args.restore or args.export or args.report):
+            print(standing.report(args.lang))
+    except (ProgressError, OSError, ValueError) as e:
+        print(f"mmgen progress: {e}", file=sys.stderr)
+        return 2
 
 
 def doctor(args):
     "Show what was found."
-    from .course.doctor import report
+    from .doctor import report
+
     return report()
+
+
+def start(ap, argv=None, open_ended=()) -> int:
+    """Read the command line, run its command, give back the exit code; commands in `open_ended`
+    take further arguments.
+    """
+    args, rest = ap.parse_known_args(argv)
+    if rest and args.command not in open_ended:
+        ap.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        return args.run(args) or 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # piped into `head`
+    except Exception as e:
+        if type(e).__name__ != "CourseError":
+            raise
+        print(f"{ap.prog} {args.command}: {e}", file=sys.stderr)
+        return 2
 
 
 def main(argv=None):
     "Entry point of the `mmgen` command; returns the exit code."
-    ap = parser()
-    args, rest = ap.parse_known_args(argv)
-    if rest and args.command not in ("test", "lab"): ap.error(f"unrecognized arguments: {' '.join(rest)}")
-    args.rest = rest
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="replace")
-    try: return args.run(args) or 0
-    except KeyboardInterrupt: return 130
-    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()); return 141   # piped into `head`
-    except Exception as e:
-        if type(e).__name__ != "CourseError": raise
-        print(f"mmgen {args.command}: {e}", file=sys.stderr); return 2
+    return start(parser(), argv)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""The engine behind `check`, `hint` and `solution`: an exercise is a class, its checker is a function of a `Trial`.
+"""The engine behind `check`, `hint` and `solution`: an exercise is a class, its checker is a
+function of a `Trial`.
 
-An exercise module holds subclasses of `Exercise`. Each carries a reference, a second right solution and named wrong ones
-(`@wrong("fragment of its message")`), so that the checker itself can be tested. See `mmgen/exercises/quantizer.py`.
+An exercise module holds subclasses of `Exercise`. Each carries a reference, a second right
+solution and named wrong ones (`@wrong("fragment of its message")`), so that the checker itself
+can be tested. See `mmgen/exercises/quantizer.py`.
 """
+
 import contextlib
 import ctypes
 import inspect
@@ -18,38 +21,64 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-EXERCISES = {}                    # id -> Exercise subclass, filled when a topic module is imported
+EXERCISES = {}  # id -> Exercise subclass, filled when a topic module is imported
 PASSED, WRONG, EMPTY, ERROR = "passed", "wrong", "not attempted", "error"
-PRINT_LIMIT = 2_000               # characters kept of what a solution prints
+PRINT_LIMIT = 2_000  # characters kept of what a solution prints
 
 
 class Exercise:
-    "Base of all exercises; a subclass fills the fields and gives `reference`, `another`, `check` and at least four `@wrong`."
-    id, kind = "", "write"        # "topic.name"; "write" a function, repair a "bug", or give an "answer"
+    """Base of all exercises; a subclass fills the fields and gives `reference`, `another`, `check`
+    and at least four `@wrong`.
+    """
+
+    id, kind = "", "write"  # "topic.name"; "write" a function, repair a "bug", or give an "answer"
     difficulty, importance, minutes = 1, 1, 5  # 1..5, how often it is asked 1..5, minutes
-    covers = ()                   # ids of claims, data/coverage.yaml
-    task, starter, bug = "", "", ""  # what to do; the learner's cell; for a bug: a fragment of the message that the starter earns
+    covers = ()  # ids of claims, data/coverage.yaml
+    task, starter, bug = (
+        "",
+        "",
+        "",
+    )  # what to do; the learner's cell; for a bug: a fragment of the message that the starter earns
     hints = ()
-    seconds = 10.                 # limit for one check
+    seconds = 10.0  # limit for one check
 
     def __init_subclass__(cls):
-        if cls.id: EXERCISES[cls.id] = cls
+        if cls.id:
+            EXERCISES[cls.id] = cls
 
     @classmethod
     def name(cls):
         "The name that the learner's cell defines."
-        return "answer" if cls.kind == "answer" else re.search(r"^(?:def|class)\s+(\w+)", cls.starter, re.M)[1]
+        return (
+            "answer"
+            if cls.kind == "answer"
+            else re.search(r"^(?:def|class)\s+(\w+)", cls.starter, re.M)[1]
+        )
+
+    @classmethod
+    def cell(cls):
+        "The learner's cell in the notebook: the starter and the call that checks it."
+        starter = cls.starter.strip()
+        last = starter.splitlines()[-1] if starter else ""
+        blank_lines = "\n\n\n" if last.startswith((" ", "def ", "class ")) else "\n\n"
+        return f'{starter}{blank_lines}check("{cls.id}", {cls.name()})'
 
     @classmethod
     def variants(cls):
         "Right solutions and wrong ones as two dicts of name -> object under test."
         right, false = {}, {}
         for k, v in vars(cls).items():
-            is_right, message = k == "reference" or k.startswith("another"), getattr(v, "wrong_message", None)
-            if not is_right and message is None: continue
+            is_right, message = (
+                k == "reference" or k.startswith("another"),
+                getattr(v, "wrong_message", None),
+            )
+            if not is_right and message is None:
+                continue
             solution = v() if cls.kind == "answer" else v
-            if is_right: right[k] = solution
-            else: false[k] = solution, message
+            if is_right:
+                right[k] = solution
+            else:
+                false[k] = solution, message
         return right, false
 
     @classmethod
@@ -63,18 +92,27 @@ class Exercise:
     def source(cls):
         "Source of the reference, under the learner's name."
         text = textwrap.dedent(inspect.getsource(cls.reference))
-        return re.sub(r"^(def|class) reference", rf"\1 {cls.name()}", text, count=1, flags=re.M).rstrip()
+        return re.sub(
+            r"^(def|class) reference", rf"\1 {cls.name()}", text, count=1, flags=re.M
+        ).rstrip()
 
 
 def wrong(message):
     "Mark a solution as wrong; `message` is a fragment of what the checker must say of it."
-    def mark(solution): solution.wrong_message = message; return solution
+
+    def mark(solution):
+        solution.wrong_message = message
+        return solution
+
     return mark
 
 
 @dataclass
 class Result:
-    "Outcome of one check: `passed`, `wrong`, `not attempted` or `error`, and the message for the learner."
+    """Outcome of one check: `passed`, `wrong`, `not attempted` or `error`, and the message for the
+    learner.
+    """
+
     outcome: str
     message: str = ""
 
@@ -89,7 +127,10 @@ class NotAttempted(Exception):
 
 class Crashed(Exception):
     "The learner's code raised; `cause` is its exception."
-    def __init__(self, cause): super().__init__(str(cause)); self.cause = cause
+
+    def __init__(self, cause):
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class TimeUp(BaseException):
@@ -100,18 +141,30 @@ def brief(value, limit=300):
     "Short text of any value: small tensors whole, large ones by shape and range."
     if isinstance(value, torch.Tensor):
         v = value.detach()
-        numbers = np.round(v.double().cpu().numpy(), 4).tolist() if v.is_floating_point() else v.tolist()
+        numbers = (
+            np.round(v.double().cpu().numpy(), 4).tolist() if v.is_floating_point() else v.tolist()
+        )
         ordered = v.numel() and not v.is_complex() and v.dtype != torch.bool
         span = f"from {v.min():.4g} to {v.max():.4g}" if ordered else f"{int((v != 0).sum())} true"
-        text = f"{numbers}, shape {tuple(v.shape)}" if v.numel() <= 24 else f"tensor {tuple(v.shape)} {str(v.dtype)[6:]}, {span}"
-    elif isinstance(value, float): text = f"{value:.6g}"
-    else: text = repr(value)
+        text = (
+            f"{numbers}, shape {tuple(v.shape)}"
+            if v.numel() <= 24
+            else f"tensor {tuple(v.shape)} {str(v.dtype)[6:]}, {span}"
+        )
+    elif isinstance(value, float):
+        text = f"{value:.6g}"
+    else:
+        text = repr(value)
     return text if len(text) <= limit else text[:limit] + " ..."
 
 
 class Trial:
-    "What a checker is given: seeded inputs, and the questions it may ask; the first 'no' ends the check with its message."
-    def __init__(self, seed=0): self.generator = torch.Generator().manual_seed(seed)
+    """What a checker is given: seeded inputs, and the questions it may ask; the first 'no' ends the
+    check with its message.
+    """
+
+    def __init__(self, seed=0):
+        self.generator = torch.Generator().manual_seed(seed)
 
     def randn(self, *shape, **kw):
         "Normal numbers from the trial's own generator."
@@ -126,38 +179,85 @@ class Trial:
         return torch.randint(low, high, shape, generator=self.generator)
 
     def call(self, solution, *args, **kwargs):
-        "Call the learner's code; its exceptions become an error, a changed argument or a missing result a refusal."
+        """Call the learner's code; its exceptions become an error, a changed argument or a missing
+        result a refusal.
+        """
         before = [a.detach().clone() if isinstance(a, torch.Tensor) else None for a in args]
-        try: out = solution(*args, **kwargs)
-        except (NotAttempted, TimeUp): raise
-        except NotImplementedError as e: raise NotAttempted(str(e)) from e
-        except Exception as e: raise Crashed(e) from e
+        try:
+            out = solution(*args, **kwargs)
+        except (NotAttempted, TimeUp):
+            raise
+        except NotImplementedError as e:
+            raise NotAttempted(str(e)) from e
+        except Exception as e:
+            raise Crashed(e) from e
         for i, (a, b) in enumerate(zip(args, before)):
-            same = b is None or torch.allclose(a.detach(), b, 0., 0., equal_nan=True)
-            self.true("its arguments are left as they were", same, f"argument {i + 1} was changed in place",
-                      "the same values after the call", because="methods that end in _ and x[...] = y write into the caller's tensor")
-        self.true("it returns a result", out is not None and out is not ..., out, "a value", because="the return statement is missing")
+            same = b is None or torch.allclose(a.detach(), b, 0.0, 0.0, equal_nan=True)
+            self.true(
+                "its arguments are left as they were",
+                same,
+                f"argument {i + 1} was changed in place",
+                "the same values after the call",
+                because="methods that end in _ and x[...] = y write into the caller's tensor",
+            )
+        self.true(
+            "it returns a result",
+            out is not None and out is not ...,
+            out,
+            "a value",
+            because="the return statement is missing",
+        )
         return out
 
     def refuse(self, property, got=None, expected=None, given="", because=""):
         "End the check: `property` does not hold."
-        rows = [("property", property), ("input", given or None), ("expected", expected), ("got", got), ("likely", because or None)]
-        raise Refused("\n".join(f"  {k:<9} {v if isinstance(v, str) else brief(v)}" for k, v in rows if v is not None))
+        rows = [
+            ("property", property),
+            ("input", given or None),
+            ("expected", expected),
+            ("got", got),
+            ("likely", because or None),
+        ]
+        raise Refused(
+            "\n".join(
+                f"  {k:<9} {v if isinstance(v, str) else brief(v)}"
+                for k, v in rows
+                if v is not None
+            )
+        )
 
     def true(self, property, condition, got=None, expected=None, given="", because=""):
         "Demand `condition`."
-        if not bool(condition): self.refuse(property, got, expected, given, because)
+        if not bool(condition):
+            self.refuse(property, got, expected, given, because)
 
     def shape(self, property, got, shape, given="", because=""):
         "Demand a tensor of this shape."
-        self.true(property, isinstance(got, torch.Tensor), f"a {type(got).__name__}", f"a tensor of shape {tuple(shape)}", given, because)
-        self.true(property, tuple(got.shape) == tuple(shape), f"shape {tuple(got.shape)}", f"shape {tuple(shape)}", given, because)
+        self.true(
+            property,
+            isinstance(got, torch.Tensor),
+            f"a {type(got).__name__}",
+            f"a tensor of shape {tuple(shape)}",
+            given,
+            because,
+        )
+        self.true(
+            property,
+            tuple(got.shape) == tuple(shape),
+            f"shape {tuple(got.shape)}",
+            f"shape {tuple(shape)}",
+            given,
+            because,
+        )
 
     def equal(self, property, got, expected, atol=1e-5, rtol=1e-5, given="", because=""):
-        "Demand equal values, tensors up to a tolerance and of one shape; numbers, strings and sequences too."
+        """Demand equal values, tensors up to a tolerance and of one shape; numbers, strings and
+        sequences too.
+        """
         if isinstance(expected, torch.Tensor):
             if isinstance(got, (int, float, list, tuple, np.ndarray, np.generic)):
-                with contextlib.suppress(Exception): got = torch.as_tensor(got)
+                with contextlib.suppress(Exception):
+                    got = torch.as_tensor(got)
             self.shape(property, got, expected.shape, given, because)
             a, b = got.detach().cpu().double(), expected.detach().cpu().double()
             same = torch.allclose(a, b, atol=atol, rtol=rtol, equal_nan=True)
@@ -168,27 +268,42 @@ class Trial:
         elif isinstance(expected, (tuple, list)):
             same = isinstance(got, (tuple, list, torch.Size)) and len(got) == len(expected)
             if same and any(isinstance(e, (torch.Tensor, float)) for e in expected):
-                for g, e in zip(got, expected): self.equal(property, g, e, atol, rtol, given, because)
+                for g, e in zip(got, expected):
+                    self.equal(property, g, e, atol, rtol, given, because)
                 return
             same = same and list(got) == list(expected)
-        else: same = type(got) is type(expected) and got == expected
+        else:
+            same = type(got) is type(expected) and got == expected
         self.true(property, same, got, expected, given, because)
 
     def near(self, property, got, expected, tol, given="", because=""):
         "Demand a value within `tol` of `expected`."
-        self.equal(property, got, expected, atol=tol, rtol=0., given=given, because=because)
+        self.equal(property, got, expected, atol=tol, rtol=0.0, given=given, because=because)
 
 
 def fingerprint(obj):
-    "What a function or class does, without names of files and line numbers; equal for two cells with the same code."
-    if isinstance(obj, types.CodeType): return obj.co_code, obj.co_names, obj.co_varnames, tuple(fingerprint(c) for c in obj.co_consts)
-    if inspect.isfunction(obj): return fingerprint(obj.__code__), repr(obj.__defaults__)
-    if inspect.isclass(obj): return obj.__name__, [(k, fingerprint(v)) for k, v in sorted(vars(obj).items()) if inspect.isfunction(v)]
+    """What a function or class does, without names of files and line numbers; equal for two cells
+    with the same code.
+    """
+    if isinstance(obj, types.CodeType):
+        return (
+            obj.co_code,
+            obj.co_names,
+            obj.co_varnames,
+            tuple(fingerprint(c) for c in obj.co_consts),
+        )
+    if inspect.isfunction(obj):
+        return fingerprint(obj.__code__), repr(obj.__defaults__)
+    if inspect.isclass(obj):
+        return obj.__name__, [
+            (k, fingerprint(v)) for k, v in sorted(vars(obj).items()) if inspect.isfunction(v)
+        ]
     return repr(obj)
 
 
 class _Bounded(io.StringIO):
-    def write(self, s): return super().write(s[:max(0, PRINT_LIMIT - self.tell())]) and len(s)
+    def write(self, s):
+        return super().write(s[: max(0, PRINT_LIMIT - self.tell())]) and len(s)
 
 
 @contextlib.contextmanager
@@ -196,50 +311,92 @@ def _unchanged_session():
     "Random states and the default dtype are given back as they were."
     states = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     try:
-        with torch.random.fork_rng(devices=[]): torch.manual_seed(0); yield
-    finally: random.setstate(states[0]); np.random.set_state(states[1]); torch.set_default_dtype(states[2])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_default_dtype(states[2])
 
 
 def _in_time(work, seconds):
-    "Run `work()` in a thread; past the limit an exception is thrown into it, again and again, until it ends. True if it ended in time."
+    """Run `work()` in a thread; past the limit an exception is thrown into it, again and again,
+    until it ends. True if it ended in time.
+    """
     thread = threading.Thread(target=work, daemon=True)
-    thread.start(); thread.join(seconds)
+    thread.start()
+    thread.join(seconds)
     late = thread.is_alive()
     for _ in range(40):
-        if not thread.is_alive(): break
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp))
-        thread.join(.05)
+        if not thread.is_alive():
+            break
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp)
+        )
+        thread.join(0.05)
     return not late
 
 
 def _learners_frames(error):
     "Type and text of `error`, with the lines of the learner's own cell."
     outside = ("site-packages", "<frozen", __file__)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not any(o in f.filename for o in outside)]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not any(o in f.filename for o in outside)
+    ]
     lines = [f"  line {f.lineno}, in {f.name}: {f.line}" for f in frames[-3:]]
     return "\n".join([f"  {type(error).__name__}: {str(error)[:500]}", *lines])
 
 
 def grade(exercise, solution, allow_untouched=True):
-    "Judge `solution` against an Exercise class and return a `Result`; nothing of the session changes, and no solution can hang it."
-    if solution is None or solution is ...: return Result(EMPTY)
+    """Judge `solution` against an Exercise class and return a `Result`; nothing of the session
+    changes, and no solution can hang it.
+    """
+    if solution is None or solution is ...:
+        return Result(EMPTY)
     if exercise.kind != "answer" and not callable(solution):
-        return Result(WRONG, f"  property  {exercise.name()} can be called\n  got       a {type(solution).__name__}: {brief(solution, 80)}")
-    untouched = exercise.kind != "answer" and fingerprint(solution) == fingerprint(exercise.unsolved())
-    if allow_untouched and untouched: return Result(EMPTY)
+        return Result(
+            WRONG,
+            f"  property  {exercise.name()} can be called\n  got       a "
+            f"{type(solution).__name__}: {brief(solution, 80)}",
+        )
+    untouched = exercise.kind != "answer" and fingerprint(solution) == fingerprint(
+        exercise.unsolved()
+    )
+    if allow_untouched and untouched:
+        return Result(EMPTY)
     found, printed = [], _Bounded()
     import torch._dynamo  # noqa: F401  the first optimizer would import it, and a limit in seconds must not cut that short
 
     def work():
-        try: exercise.check(Trial(), solution); found.append(Result(PASSED))
-        except NotAttempted: found.append(Result(EMPTY))
-        except Refused as e: found.append(Result(WRONG, str(e)))
-        except Crashed as e: found.append(Result(ERROR, _learners_frames(e.cause)))
-        except TimeUp: pass
-        except BaseException as e: found.append(Result(ERROR, _learners_frames(e)))
+        try:
+            exercise.check(Trial(), solution)
+            found.append(Result(PASSED))
+        except NotAttempted:
+            found.append(Result(EMPTY))
+        except Refused as e:
+            found.append(Result(WRONG, str(e)))
+        except Crashed as e:
+            found.append(Result(ERROR, _learners_frames(e.cause)))
+        except TimeUp:
+            pass
+        except BaseException as e:
+            found.append(Result(ERROR, _learners_frames(e)))
 
-    with _unchanged_session(), contextlib.redirect_stdout(printed): in_time = _in_time(work, exercise.seconds)
-    late = Result(ERROR, f"  still running after {exercise.seconds:g} s and was stopped: is there a loop that never ends?")
+    with _unchanged_session(), contextlib.redirect_stdout(printed):
+        in_time = _in_time(work, exercise.seconds)
+    late = Result(
+        ERROR,
+        f"  still running after {exercise.seconds:g} s and was stopped: is there a loop that "
+        "never ends?",
+    )
     result = found[0] if in_time and found else late
-    if printed.getvalue(): result.message += ("\n" if result.message else "") + "  it printed: " + textwrap.shorten(printed.getvalue(), 200)
+    if printed.getvalue():
+        result.message += (
+            ("\n" if result.message else "")
+            + "  it printed: "
+            + textwrap.shorten(printed.getvalue(), 200)
+        )
     return result

@@ -1,9 +1,12 @@
-"""What the learner has done, in one SQLite file in the user's data folder (or in `MMGEN_HOME`), and its export.
+"""What the learner has done, in one SQLite file in the user's data folder (or in `MMGEN_HOME`), and
+its export.
 
-Three logs: attempts at exercises, reviews of questions, interview sessions. Events are only added, each under an id of its own, so
-that files of two devices can be merged in any order and as often as one likes; everything else is computed from the logs.
-The journal is a rollback journal, not WAL: WAL needs shared memory, which Drive and network folders lack.
+Three logs: attempts at exercises, reviews of questions, interview sessions. Events are only
+added, each under an id of its own, so that files of two devices can be merged in any order and
+as often as one likes; everything else is computed from the logs. The journal is a rollback
+journal, not WAL: WAL needs shared memory, which Drive and network folders lack.
 """
+
 import contextlib
 import hashlib
 import json
@@ -14,49 +17,82 @@ import time
 import uuid
 from pathlib import Path
 
-__all__ = ["ProgressError", "progress_file", "database", "record", "history", "forget", "add", "events", "save_session", "export",
-           "restore", "keep"]
-VERSION = 1                       # of the tables, in PRAGMA user_version; version 0 had attempts without ids
-COLUMNS = {"attempts": dict(uid=str, at=float, exercise=str, outcome=str),
-           "reviews": dict(uid=str, at=float, item=str, kind=str, lang=str, score=float, seconds=float),
-           "sessions": dict(uid=str, at=float, kind=str, data=str)}   # the one log whose entries grow: the newest wins
+__all__ = [
+    "ProgressError",
+    "progress_file",
+    "database",
+    "record",
+    "history",
+    "forget",
+    "add",
+    "events",
+    "save_session",
+    "export",
+    "restore",
+    "keep",
+]
+VERSION = 1  # of the tables, in PRAGMA user_version; version 0 had attempts without ids
+COLUMNS = {
+    "attempts": dict(uid=str, at=float, exercise=str, outcome=str),
+    "reviews": dict(uid=str, at=float, item=str, kind=str, lang=str, score=float, seconds=float),
+    "sessions": dict(uid=str, at=float, kind=str, data=str),
+}  # the one log whose entries grow: the newest wins
 _SQL_TYPE = {str: "TEXT NOT NULL", float: "REAL NOT NULL"}
-_pending, _told = {}, set()       # events not written yet, by file; warnings already given
+_pending, _told = {}, set()  # events not written yet, by file; warnings already given
 
 
 class ProgressError(Exception):
-    "A progress file or an export that cannot be used; the text says why and what was left untouched."
+    """A progress file or an export that cannot be used; the text says why and what was left
+    untouched.
+    """
 
 
 def progress_file() -> Path:
     "Path of the progress file; `MMGEN_HOME` names another folder."
     from platformdirs import user_data_dir
+
     return Path(os.environ.get("MMGEN_HOME") or user_data_dir("mmgen")) / "progress.sqlite"
 
 
 def _create(db):
     for table, columns in COLUMNS.items():
         form = ", ".join(f"{name} {_SQL_TYPE[kind]}" for name, kind in columns.items())
-        form = form.replace("uid TEXT NOT NULL", "uid TEXT PRIMARY KEY NOT NULL").replace("seconds REAL NOT NULL", "seconds REAL")
+        form = form.replace("uid TEXT NOT NULL", "uid TEXT PRIMARY KEY NOT NULL").replace(
+            "seconds REAL NOT NULL", "seconds REAL"
+        )
         db.execute(f"CREATE TABLE {table} ({form})")
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _insert(db, table, row):
-    "Add one event; True if it is new. A session that is there already is replaced by a later state of it."
-    newer = "UPDATE SET at = excluded.at, kind = excluded.kind, data = excluded.data WHERE (excluded.at, excluded.data) > (at, data)"
+    """Add one event; True if it is new. A session that is there already is replaced by a later
+    state of it.
+    """
+    newer = (
+        "UPDATE SET at = excluded.at, kind = excluded.kind, data = excluded.data WHERE "
+        "(excluded.at, excluded.data) > (at, data)"
+    )
     clash = newer if table == "sessions" else "NOTHING"
     marks = ", ".join("?" * len(row))
-    return db.execute(f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT (uid) DO {clash}", row).rowcount > 0
+    return (
+        db.execute(
+            f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT (uid) DO {clash}", row
+        ).rowcount
+        > 0
+    )
 
 
 def _spare(path, word):
     "A free name beside `path`."
-    return path.with_name(f"{path.stem}.{word}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}{path.suffix}")
+    return path.with_name(
+        f"{path.stem}.{word}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}{path.suffix}"
+    )
 
 
 def _old_events(db):
-    "Events of a file of version 0; their ids follow from what they say, so that two copies of one file merge into one."
+    """Events of a file of version 0; their ids follow from what they say, so that two copies of one
+    file merge into one.
+    """
     seen = {}
     for event in db.execute("SELECT at, exercise, outcome FROM attempts ORDER BY rowid").fetchall():
         seen[event] = seen.get(event, 0) + 1
@@ -64,46 +100,74 @@ def _old_events(db):
 
 
 def _migrate(db, path):
-    "Bring an open file to this version's tables in one transaction; a copy of an older one is kept."
-    def version(): return db.execute("PRAGMA user_version").fetchone()[0]
-    if version() == VERSION: return
-    newer = "{} was written by a newer mmgen (version {} of the file, this one knows {}): update mmgen; the file is left as it is"
-    if version() > VERSION: raise ProgressError(newer.format(path, version(), VERSION))
-    tables = {name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    """Bring an open file to this version's tables in one transaction; a copy of an older one is
+    kept.
+    """
+
+    def version():
+        return db.execute("PRAGMA user_version").fetchone()[0]
+
+    if version() == VERSION:
+        return
+    newer = (
+        "{} was written by a newer mmgen (version {} of the file, this one knows {}): "
+        "update mmgen; the file is left as it is"
+    )
+    if version() > VERSION:
+        raise ProgressError(newer.format(path, version(), VERSION))
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and "attempts" not in tables:
-        raise ProgressError(f"{path} is a database of something else ({', '.join(sorted(tables))}); it is left as it is, set MMGEN_HOME")
+        raise ProgressError(
+            f"{path} is a database of something else ({', '.join(sorted(tables))}); it is left "
+            "as it is, set MMGEN_HOME"
+        )
     if tables:
-        with contextlib.closing(sqlite3.connect(_spare(path, "version-0"))) as copy: db.backup(copy)
+        with contextlib.closing(sqlite3.connect(_spare(path, "version-0"))) as copy:
+            db.backup(copy)
     db.execute("BEGIN IMMEDIATE")
     try:
-        if version() < VERSION:   # no other process was faster
+        if version() < VERSION:  # no other process was faster
             old = list(_old_events(db)) if tables else []
-            db.execute("DROP TABLE IF EXISTS attempts"); _create(db)
-            for row in old: _insert(db, "attempts", row)
+            db.execute("DROP TABLE IF EXISTS attempts")
+            _create(db)
+            for row in old:
+                _insert(db, "attempts", row)
         db.execute("COMMIT")
-    except BaseException: db.execute("ROLLBACK"); raise
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
 
 
 def _connect(path):
     "Open and examine the file; sqlite3.DatabaseError if it is damaged."
-    if path.is_dir(): raise sqlite3.DatabaseError("it is a folder")
+    if path.is_dir():
+        raise sqlite3.DatabaseError("it is a folder")
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if answer != "ok": raise sqlite3.DatabaseError(answer.splitlines()[-1])
-        _migrate(db, path); return db
-    except BaseException: db.close(); raise
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer.splitlines()[-1])
+        _migrate(db, path)
+        return db
+    except BaseException:
+        db.close()
+        raise
 
 
 def _open(path):
-    "Open the file; a damaged one is kept aside under another name, never overwritten, and a new one begun."
+    """Open the file; a damaged one is kept aside under another name, never overwritten, and a new
+    one begun.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try: return _connect(path)
+    try:
+        return _connect(path)
     except sqlite3.DatabaseError as e:
-        if isinstance(e, sqlite3.OperationalError): raise            # locked, no permission, disk full: not damaged
+        if isinstance(e, sqlite3.OperationalError):
+            raise  # locked, no permission, disk full: not damaged
         aside = _spare(path, "damaged")
         os.replace(path, aside)
-        with contextlib.suppress(OSError): os.replace(f"{path}-journal", f"{aside}-journal")
+        with contextlib.suppress(OSError):
+            os.replace(f"{path}-journal", f"{aside}-journal")
         print(f"The progress file was damaged ({e}) and is kept as {aside}; a new one is begun.")
         return _connect(path)
 
@@ -114,24 +178,35 @@ def database(write=True):
     db = _open(progress_file())
     try:
         db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-        try: yield db; db.execute("COMMIT")
+        try:
+            yield db
+            db.execute("COMMIT")
         except BaseException:
-            with contextlib.suppress(sqlite3.Error): db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
             raise
-    finally: db.close()
+    finally:
+        db.close()
 
 
 def _warn(what, error):
     "One line, once for each reason."
     text = f"(progress was not {what} {progress_file()}: {error})"
-    if text not in _told: _told.add(text); print(text)
+    if text not in _told:
+        _told.add(text)
+        print(text)
 
 
 def add(table, *values, at=None, uid=None, after=None):
-    """Note one event and return its id. A file that cannot be written costs one line of warning, never the session: the event waits
-    in memory and is written with the next. `after` names a column: the event is dated after all that share its value there, whatever
-    the clock says."""
-    uid, at, waiting = uid or uuid.uuid4().hex, time.time() if at is None else at, _pending.setdefault(progress_file(), [])
+    """Note one event and return its id. A file that cannot be written costs one line of warning,
+    never the session: the event waits in memory and is written with the next. `after` names a
+    column: the event is dated after all that share its value there, whatever the clock says.
+    """
+    uid, at, waiting = (
+        uid or uuid.uuid4().hex,
+        time.time() if at is None else at,
+        _pending.setdefault(progress_file(), []),
+    )
     if after:
         place = list(COLUMNS[table]).index(after)
         value = ((uid, at) + values)[place]
@@ -139,9 +214,11 @@ def add(table, *values, at=None, uid=None, after=None):
     waiting.append((table, (uid, at, *values)))
     try:
         with database() as db:
-            for event in waiting: _insert(db, *event)
+            for event in waiting:
+                _insert(db, *event)
         waiting.clear()
-    except (sqlite3.Error, OSError, ProgressError) as e: _warn("saved in", e)
+    except (sqlite3.Error, OSError, ProgressError) as e:
+        _warn("saved in", e)
     return uid
 
 
@@ -150,8 +227,10 @@ def events(table):
     waiting, rows = [row for t, row in _pending.get(progress_file(), []) if t == table], []
     if progress_file().exists():
         try:
-            with database(write=False) as db: rows = db.execute(f"SELECT * FROM {table}").fetchall()
-        except (sqlite3.Error, OSError, ProgressError) as e: _warn("read from", e)
+            with database(write=False) as db:
+                rows = db.execute(f"SELECT * FROM {table}").fetchall()
+        except (sqlite3.Error, OSError, ProgressError) as e:
+            _warn("read from", e)
     newest = {row[0]: row for row in sorted(rows + waiting, key=lambda row: row[1])}
     return sorted(newest.values(), key=lambda row: (row[1], row[0]))
 
@@ -165,24 +244,36 @@ def history(exercise=None):
     "Attempts as (time, exercise, outcome), oldest first, without those before a reset."
     found, since = [], {}
     for _, at, e, outcome in events("attempts"):
-        if outcome == "reset": since[e] = at
+        if outcome == "reset":
+            since[e] = at
         found.append((at, e, outcome))
-    return [r for r in found if exercise in (None, r[1]) and r[0] > since.get(r[1], -1.)]
+    return [r for r in found if exercise in (None, r[1]) and r[0] > since.get(r[1], -1.0)]
 
 
 def forget(exercise):
     "Begin an exercise anew: its attempts so far no longer count. They stay in the log."
-    if history(exercise): record(exercise, "reset")
+    if history(exercise):
+        record(exercise, "reset")
 
 
 def save_session(id, data, kind="interview"):
-    "Keep the state of a session (anything JSON holds) under its id; the last one counts. All sessions: `events('sessions')`."
-    return add("sessions", kind, json.dumps(data, ensure_ascii=False, sort_keys=True), uid=id, after="uid")
+    """Keep the state of a session (anything JSON holds) under its id; the last one counts. All
+    sessions: `events('sessions')`.
+    """
+    return add(
+        "sessions", kind, json.dumps(data, ensure_ascii=False, sort_keys=True), uid=id, after="uid"
+    )
 
 
 def canonical(logs):
-    "The canonical lines of all events, and their SHA-256: the same events give the same lines, wherever they were noted."
-    lines = [json.dumps([table, *row], ensure_ascii=False, allow_nan=False) for table in COLUMNS for row in logs[table]]
+    """The canonical lines of all events, and their SHA-256: the same events give the same lines,
+    wherever they were noted.
+    """
+    lines = [
+        json.dumps([table, *row], ensure_ascii=False, allow_nan=False)
+        for table in COLUMNS
+        for row in logs[table]
+    ]
     return lines, hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -191,14 +282,22 @@ def write_text(path, text):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part-{uuid.uuid4().hex[:6]}")
-    try: part.write_text(text, encoding="utf8", newline="\n"); os.replace(part, path)
-    except BaseException: part.unlink(missing_ok=True); raise
+    try:
+        part.write_text(text, encoding="utf8", newline="\n")
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def export(path):
-    "Write everything to one file of JSON lines, which any program can read and which carries its own SHA-256; return that sum."
+    """Write everything to one file of JSON lines, which any program can read and which carries its
+    own SHA-256; return that sum.
+    """
     lines, digest = canonical({table: events(table) for table in COLUMNS})
-    head = json.dumps({"mmgen": "progress", "version": VERSION, "events": len(lines), "sha256": digest})
+    head = json.dumps(
+        {"mmgen": "progress", "version": VERSION, "events": len(lines), "sha256": digest}
+    )
     write_text(path, "\n".join([head, *lines]) + "\n")
     return digest
 
@@ -207,26 +306,52 @@ def _row(line):
     "One event of an export as (table, row); ValueError if it is not one."
     table, *row = json.loads(line)
     for i, (name, kind) in enumerate(COLUMNS[table].items()):
-        if kind is float and type(row[i]) in (int, float): row[i] = float(row[i])
-        if type(row[i]) is not kind and not (name == "seconds" and row[i] is None): raise ValueError(name)
-        if kind is float and row[i] is not None and not math.isfinite(row[i]) or kind is str and not row[i].encode(): raise ValueError(name)
-    if len(row) != len(COLUMNS[table]): raise ValueError(table)
+        if kind is float and type(row[i]) in (int, float):
+            row[i] = float(row[i])
+        if type(row[i]) is not kind and not (name == "seconds" and row[i] is None):
+            raise ValueError(name)
+        if (
+            kind is float
+            and row[i] is not None
+            and not math.isfinite(row[i])
+            or kind is str
+            and not row[i].encode()
+        ):
+            raise ValueError(name)
+    if len(row) != len(COLUMNS[table]):
+        raise ValueError(table)
     return table, tuple(row)
 
 
 def read_export(path):
-    "The events of an export as a dict of table -> rows; ProgressError if it is damaged or something else."
-    try: head, *lines = Path(path).read_text(encoding="utf8").rstrip("\n").split("\n")
-    except UnicodeDecodeError: raise ProgressError(f"{path} is not an export of mmgen: it is not text") from None
-    try: head = json.loads(head); version = head["version"] if head["mmgen"] == "progress" else None
-    except (ValueError, KeyError, TypeError, RecursionError): version = None
-    if type(version) is not int: raise ProgressError(f"{path} is not an export of mmgen")
-    if version > VERSION: raise ProgressError(f"{path} is from a newer mmgen (version {version}, this one knows {VERSION}): update mmgen")
+    """The events of an export as a dict of table -> rows; ProgressError if it is damaged or
+    something else.
+    """
+    try:
+        head, *lines = Path(path).read_text(encoding="utf8").rstrip("\n").split("\n")
+    except UnicodeDecodeError:
+        raise ProgressError(f"{path} is not an export of mmgen: it is not text") from None
+    try:
+        head = json.loads(head)
+        version = head["version"] if head["mmgen"] == "progress" else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        version = None
+    if type(version) is not int:
+        raise ProgressError(f"{path} is not an export of mmgen")
+    if version > VERSION:
+        raise ProgressError(
+            f"{path} is from a newer mmgen (version {version}, this one knows {VERSION}): "
+            "update mmgen"
+        )
     if hashlib.sha256("\n".join(lines).encode()).hexdigest() != head.get("sha256"):
-        raise ProgressError(f"{path} is damaged: {len(lines)} lines for {head.get('events')} events, and not the SHA-256 that it carries")
+        raise ProgressError(
+            f"{path} is damaged: {len(lines)} lines for {head.get('events')} events, and not "
+            "the SHA-256 that it carries"
+        )
     logs = {table: [] for table in COLUMNS}
     for n, line in enumerate(lines, 2):
-        try: table, row = _row(line)
+        try:
+            table, row = _row(line)
         except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
             raise ProgressError(f"{path}: line {n} is not an event") from None
         logs[table].append(row)
@@ -234,23 +359,33 @@ def read_export(path):
 
 
 def restore(path, merge=True):
-    """Add the events of an export to the progress file and return how many were new; with `merge=False` they replace what is there,
-    of which an export is kept beside. A damaged or foreign file changes nothing."""
+    """Add the events of an export to the progress file and return how many were new; with
+    `merge=False` they replace what is there, of which an export is kept beside. A damaged or
+    foreign file changes nothing.
+    """
     logs = read_export(path)
-    if not merge and progress_file().exists(): export(_spare(progress_file(), "before-import").with_suffix(".jsonl"))
+    if not merge and progress_file().exists():
+        export(_spare(progress_file(), "before-import").with_suffix(".jsonl"))
     with database() as db:
         if not merge:
-            for table in COLUMNS: db.execute(f"DELETE FROM {table}")
+            for table in COLUMNS:
+                db.execute(f"DELETE FROM {table}")
         return sum(_insert(db, table, row) for table, rows in logs.items() for row in rows)
 
 
 def keep(folder):
-    "Keep the progress in `folder` from now on, with what was noted so far: on Colab `keep('/content/drive/MyDrive/mmgen')`."
+    """Keep the progress in `folder` from now on, with what was noted so far: on Colab
+    `keep('/content/drive/MyDrive/mmgen')`.
+    """
     folder = Path(folder).expanduser()
-    if not folder.parent.is_dir(): raise FileNotFoundError(f"folder={str(folder)!r}: {folder.parent} is not there; is the drive mounted?")
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"folder={str(folder)!r}: {folder.parent} is not there; is the drive mounted?"
+        )
     logs = {table: events(table) for table in COLUMNS}
     os.environ["MMGEN_HOME"] = str(folder)
     with database() as db:
         for table, rows in logs.items():
-            for row in rows: _insert(db, table, row)
+            for row in rows:
+                _insert(db, table, row)
     print(f"Progress is kept in {progress_file()}.")

@@ -1,20 +1,57 @@
-"""The question bank and what examines from it: `questions(topic)` shows a topic's questions in a notebook, `quiz()` asks them."""
+"""The question bank and what examines from it: `questions(topic)` shows a topic's questions in a
+notebook, `quiz()` asks them.
+"""
+
 from .bank import LANGUAGES, BankError, check_questions, load_questions
 
-__all__ = ["load_questions", "check_questions", "questions", "BankError", "as_markdown", "quiz", "progress", "keep"]
-WORDS = {"en": ("Answer, rubric, follow-ups", "A full answer names", "A weak candidate says:", "Why that fails:", "Follow-ups",
-                "Shown in", ", section ", "Sources:", "more with options or numbers"),
-         "zh": ("答案、要点与追问", "完整的回答应包含", "常见的弱回答：", "为什么站不住：", "追问",
-                "出处", "，小节 ", "文献：", "道选择题或数值题另见")}
+__all__ = [
+    "load_questions",
+    "check_questions",
+    "questions",
+    "BankError",
+    "as_markdown",
+    "quiz",
+    "progress",
+    "keep",
+]
+WORDS = {
+    "en": (
+        "Answer, rubric, follow-ups",
+        "A full answer names",
+        "A weak candidate says:",
+        "Why that fails:",
+        "Follow-ups",
+        "Shown in",
+        ", section ",
+        "Sources:",
+        "more with options or numbers",
+    ),
+    "zh": (
+        "答案、要点与追问",
+        "完整的回答应包含",
+        "常见的弱回答：",
+        "为什么站不住：",
+        "追问",
+        "出处",
+        "，小节 ",
+        "文献：",
+        "道选择题或数值题另见",
+    ),
+}
 
 
 def __getattr__(name):
-    "`quiz` and `progress` come with the widgets, `keep` with the progress file, when they are asked for."
+    """`quiz` and `progress` come with the widgets, `keep` with the progress file, when they are
+    asked for.
+    """
     import importlib
+
     if name in ("quiz", "progress"):
         found = getattr(importlib.import_module(".widgets", __name__), name)
-    elif name == "keep": from ..exercises.progress import keep as found
-    else: raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif name == "keep":
+        from ..exercises.progress import keep as found
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
     return found
 
@@ -24,18 +61,33 @@ def as_markdown(q, lang="en"):
     unfold, names, says, fails, deeper, shown, section, sources, _ = WORDS[lang]
     rubric = "\n".join(f"- {point}" for point in q["rubric"][lang])
     follow = "\n".join(f"{i}. {f}" for i, f in enumerate(q["follow_ups"][lang], 1))
-    parts = [f"**{q['question'][lang]}** · *{q['level']}*", f"<details><summary>{unfold}</summary>", q["answer"][lang].strip(),
-             f"*{names}*", rubric, f"*{says}* {q['weak'][lang].strip()}", f"*{fails}* {q['refuted'][lang].strip()}", f"*{deeper}*", follow,
-             f"*{shown}* {q['shown_in'].replace('#', section)}. *{sources}* {'; '.join(q['sources'])}.", "</details>"]
+    parts = [
+        f"**{q['question'][lang]}** · *{q['level']}*",
+        f"<details><summary>{unfold}</summary>",
+        q["answer"][lang].strip(),
+        f"*{names}*",
+        rubric,
+        f"*{says}* {q['weak'][lang].strip()}",
+        f"*{fails}* {q['refuted'][lang].strip()}",
+        f"*{deeper}*",
+        follow,
+        f"*{shown}* {q['shown_in'].replace('#', section)}. *{sources}* {'; '.join(q['sources'])}.",
+        "</details>",
+    ]
     return "\n\n".join(parts)
 
 
 def questions(topic, lang="en"):
-    "Show the spoken questions of `topic` in a notebook, answers folded: speak for two minutes, then unfold. `lang` is 'en' or 'zh'."
+    """Show the spoken questions of `topic` in a notebook, answers folded: speak for two minutes,
+    then unfold. `lang` is 'en' or 'zh'.
+    """
     from IPython.display import Markdown, display
-    if lang not in LANGUAGES: raise ValueError(f"lang={lang!r}; expected one of {', '.join(LANGUAGES)}")
+
+    if lang not in LANGUAGES:
+        raise ValueError(f"lang={lang!r}; expected one of {', '.join(LANGUAGES)}")
     bank = load_questions(topic)
     parts = [as_markdown(q, lang) for q in bank if q["kind"] == "oral"]
     others = len(bank) - len(parts)
-    if others: parts.append(f"{others} {WORDS[lang][-1]}: `mmgen quiz --topic {topic}`.")
+    if others:
+        parts.append(f"{others} {WORDS[lang][-1]}: `mmgen quiz --topic {topic}`.")
     display(Markdown("\n\n---\n\n".join(parts)))

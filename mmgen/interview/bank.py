@@ -1,4 +1,7 @@
-"""The question bank, `data/questions/TOPIC.yaml`: `load_questions(topic)`, `all_questions()`, `find(id)`, each entry checked."""
+"""The question bank, `data/questions/TOPIC.yaml`: `load_questions(topic)`, `all_questions()`,
+`find(id)`, each entry checked.
+"""
+
 import difflib
 import functools
 import re
@@ -6,16 +9,51 @@ from pathlib import Path
 
 from .schema import KINDS, LANGUAGES, LEVELS, BankError, check_questions
 
-__all__ = ["TOPICS", "NOTEBOOKS", "LEVELS", "LANGUAGES", "KINDS", "BankError", "check_questions", "load_questions", "all_questions", "find"]
-ORDER = ("00_tour", "01_data", "02_training", "03_autoencoder", "04_quantizer", "05_vqvae", "06_metrics", "07_vqgan", "08_transformer",
-         "09_priors", "10_diffusion", "11_samplers", "12_dit", "13_latent", "19_interview")
-NOTEBOOKS = {name[3:]: name for name in ORDER}            # topic -> notebook, in the order of the course
+__all__ = [
+    "TOPICS",
+    "NOTEBOOKS",
+    "LEVELS",
+    "LANGUAGES",
+    "KINDS",
+    "BankError",
+    "check_questions",
+    "load_questions",
+    "all_questions",
+    "find",
+]
+ORDER = (
+    "00_tour",
+    "01_data",
+    "02_training",
+    "03_autoencoder",
+    "04_quantizer",
+    "05_vqvae",
+    "06_metrics",
+    "07_vqgan",
+    "08_transformer",
+    "09_priors",
+    "10_diffusion",
+    "11_samplers",
+    "12_dit",
+    "13_latent",
+    "19_interview",
+)
+NOTEBOOKS = {name[3:]: name for name in ORDER}  # topic -> notebook, in the order of the course
 
 
 def _folder():
-    "Folder of the bank, in the checkout or in the installed package; as `mmgen.core.data_path`, without torch."
+    """Folder of the bank, in the checkout or in the installed package; as `mmgen.core.data_path`,
+    without torch.
+    """
     package = Path(__file__).resolve().parents[1]
-    return next((f for f in (package / "_data" / "questions", package.parent / "data" / "questions") if f.is_dir()), package / "questions")
+    return next(
+        (
+            f
+            for f in (package / "_data" / "questions", package.parent / "data" / "questions")
+            if f.is_dir()
+        ),
+        package / "questions",
+    )
 
 
 TOPICS = tuple(topic for topic in NOTEBOOKS if (_folder() / f"{topic}.yaml").exists())
@@ -27,34 +65,55 @@ def read_bank(file):
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         "The safe loader, which also refuses a key that stands twice in one mapping."
+
     def mapping(loader, node):
         keys = [loader.construct_object(k, deep=True) for k, _ in node.value]
         for k, (key, _) in zip(keys, node.value):
-            if keys.count(k) > 1: raise BankError(f"{file.name}: line {key.start_mark.line + 1}: {k!r} stands twice in one mapping")
+            if keys.count(k) > 1:
+                raise BankError(
+                    f"{file.name}: line {key.start_mark.line + 1}: {k!r} stands twice in one "
+                    "mapping"
+                )
         return dict(zip(keys, [loader.construct_object(v, deep=True) for _, v in node.value]))
+
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     file = Path(file)
-    try: text = file.read_bytes().decode("utf8")
-    except UnicodeDecodeError as e: raise BankError(f"{file.name}: is not UTF-8: byte {e.start}") from e
-    if text.startswith("\ufeff"): raise BankError(f"{file.name}: begins with a byte-order mark; save it as UTF-8 without one")
+    try:
+        text = file.read_bytes().decode("utf8")
+    except UnicodeDecodeError as e:
+        raise BankError(f"{file.name}: is not UTF-8: byte {e.start}") from e
+    if text.startswith("\ufeff"):
+        raise BankError(f"{file.name}: begins with a byte-order mark; save it as UTF-8 without one")
     if tab := re.search(r"^ *\t", text, re.M):
-        raise BankError(f"{file.name}: line {text.count(chr(10), 0, tab.start()) + 1}: begins with a tab; expected spaces")
-    try: entries = yaml.load(text, Loader)
+        raise BankError(
+            f"{file.name}: line {text.count(chr(10), 0, tab.start()) + 1}: begins with a tab; "
+            "expected spaces"
+        )
+    try:
+        entries = yaml.load(text, Loader)
     except yaml.YAMLError as e:
         line = f"line {e.problem_mark.line + 1}: " if getattr(e, "problem_mark", None) else ""
-        raise BankError(f"{file.name}: {line}not readable as YAML: {getattr(e, 'problem', e)}") from e
+        raise BankError(
+            f"{file.name}: {line}not readable as YAML: {getattr(e, 'problem', e)}"
+        ) from e
     return check_questions(entries, file.name)
 
 
 @functools.cache
-def _cached(file, modified): return read_bank(file)
+def _cached(file, modified):
+    return read_bank(file)
 
 
 def load_questions(topic):
     "The checked questions of one topic (`data/questions/TOPIC.yaml`), a list of dicts."
-    if topic not in TOPICS: raise ValueError(f"topic={topic!r}; expected one of {', '.join(TOPICS)}")
+    if topic not in TOPICS:
+        raise ValueError(f"topic={topic!r}; expected one of {', '.join(TOPICS)}")
     file = _folder() / f"{topic}.yaml"
-    if not file.exists(): raise FileNotFoundError(f"{file.name} is not among the embedded data; `git checkout -- data`, or reinstall mmgen")
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{file.name} is not among the embedded data; `git checkout -- data`, or reinstall "
+            "mmgen"
+        )
     return [dict(q) for q in _cached(file, file.stat().st_mtime_ns)]
 
 
@@ -63,15 +122,22 @@ def all_questions():
     seen, found = {}, []
     for topic in TOPICS:
         for q in load_questions(topic):
-            if q["id"].split(".")[0] != topic: raise BankError(f"{topic}.yaml: {q['id']}: id: expected to begin with {topic}.")
-            if q["id"] in seen: raise BankError(f"{topic}.yaml: {q['id']}: id: stands also in {seen[q['id']]}.yaml")
-            seen[q["id"]] = topic; found.append(q)
+            if q["id"].split(".")[0] != topic:
+                raise BankError(f"{topic}.yaml: {q['id']}: id: expected to begin with {topic}.")
+            if q["id"] in seen:
+                raise BankError(f"{topic}.yaml: {q['id']}: id: stands also in {seen[q['id']]}.yaml")
+            seen[q["id"]] = topic
+            found.append(q)
     return found
 
 
 def find(id):
     "The question called `id`; an unknown id raises KeyError with the nearest ones."
     bank = {q["id"]: q for q in all_questions()}
-    if id in bank: return bank[id]
-    near = difflib.get_close_matches(str(id), bank, 3, .4)
-    raise KeyError(f"no question is called {id!r}; " + (f"near: {', '.join(near)}" if near else f"topics: {', '.join(TOPICS)}"))
+    if id in bank:
+        return bank[id]
+    near = difflib.get_close_matches(str(id), bank, 3, 0.4)
+    raise KeyError(
+        f"no question is called {id!r}; "
+        + (f"near: {', '.join(near)}" if near else f"topics: {', '.join(TOPICS)}")
+    )

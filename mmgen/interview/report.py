@@ -1,7 +1,10 @@
-"""The report of a mock interview: `summary(state)` computes it from the stored session, `report_html(state)` writes one page.
+"""The report of a mock interview: `summary(state)` computes it from the stored session,
+`report_html(state)` writes one page.
 
-The page is one file without scripts; it prints on A4, in black and white too. What the learner typed is escaped.
+The page is one file without scripts; it prints on A4, in black and white too. What the learner
+typed is escaped.
 """
+
 import html
 import math
 import re
@@ -16,9 +19,12 @@ from .mock import BAD, GOOD, ROLES, as_item
 
 __all__ = ["summary", "report_part", "report_html", "write_report", "study_link"]
 KINDS = ("oral", "choice", "numeric", "code")
-READING = 5                    # minutes to read a section again, before its question is answered once more
-FONTS = ('system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", '
-         '"Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", sans-serif')
+READING = 5  # minutes to read a section again, before its question is answered once more
+FONTS = (
+    'system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", '
+    '"Microsoft YaHei", '
+    '"Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", sans-serif'
+)
 _WORDS = {
     "title": ("Mock interview", "模拟面试"),
     "role": ("role", "岗位"),
@@ -63,15 +69,23 @@ _WORDS = {
     "sources": ("Sources", "文献"),
     "shown": ("Shown in", "出处"),
     "unfinished": ("This session is not finished.", "这次面试还没有结束。"),
-    "honest": ("Spoken answers and follow-ups carry the learner's own marks, given after the rubric was shown; numbers, choices "
-        "and code were judged by a program. The overall score is that of the planned questions, each weighted by its "
-        "minutes; easier questions count for their topic only, follow-ups for no score: they come only after a good "
-        "answer. Running over costs the share of the time that was too much, at most half of a score.",
+    "honest": (
+        "Spoken answers and follow-ups carry the learner's own marks, given after the rubric "
+        "was shown; numbers, choices "
+        "and code were judged by a program. The overall score is that of the planned "
+        "questions, each weighted by its "
+        "minutes; easier questions count for their topic only, follow-ups for no score: they "
+        "come only after a good "
+        "answer. Running over costs the share of the time that was too much, at most half of a "
+        "score.",
         "口述题和追问的分数是看过评分要点之后自己打的；数值、选择和代码由程序判定。总分只计计划内的题，按各题分钟数加权；"
-        "降低难度的题只计入主题得分；追问不计分，因为答得好才会有追问。超时按超出的比例扣分，最多扣掉一半。"),
+        "降低难度的题只计入主题得分；追问不计分，因为答得好才会有追问。超时按超出的比例扣分，最多扣掉一半。",
+    ),
     "deep": ("Follow-ups answered well", "答得好的追问"),
-    "fonts": ("If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
-        "If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK."),
+    "fonts": (
+        "If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
+        "If the Chinese below shows as boxes, install a Chinese font, for instance Noto Sans CJK.",
+    ),
     "overall_note": ("{} of {} planned questions answered", "计划内 {1} 题，答了 {0} 题"),
 }
 WORDS = {lang: {k: pair[i] for k, pair in _WORDS.items()} for i, lang in enumerate(("en", "zh"))}
@@ -92,7 +106,10 @@ CSS = """
 @media print { .mmgen-report { font-size: 10.5pt; padding: 0 } .mmgen-report details { display: none }
   .mmgen-report .print { display: block } .mmgen-report a { color: #111 } }
 """.replace("FONTS", FONTS)
-PAGE = "body { max-width: 46rem; margin: 0 auto } @page { size: A4; margin: 16mm } @media print { body { max-width: none } }"
+PAGE = (
+    "body { max-width: 46rem; margin: 0 auto } @page { size: A4; margin: 16mm } @media "
+    "print { body { max-width: none } }"
+)
 
 
 def mean(turns, score="score"):
@@ -104,7 +121,10 @@ def mean(turns, score="score"):
 def _group(turns, key):
     names = list(dict.fromkeys(t["item"][key] for t in turns))
     groups = {n: [t for t in turns if t["item"][key] == n] for n in names}
-    return {n: dict(score=mean(g), n=len(g), seconds=sum(t["seconds"] for t in g)) for n, g in groups.items()}
+    return {
+        n: dict(score=mean(g), n=len(g), seconds=sum(t["seconds"] for t in g))
+        for n, g in groups.items()
+    }
 
 
 def summary(state) -> dict:
@@ -113,11 +133,24 @@ def summary(state) -> dict:
     planned = [t for t in asked if t["why"] != "easier"]
     topics, total = _group(asked, "topic"), sum(t["minutes"] for t in planned)
     lost = {}
-    for t in planned: lost[t["item"]["topic"]] = lost.get(t["item"]["topic"], 0.) + 100 * t["minutes"] * (1 - t["score"]) / total
+    for t in planned:
+        lost[t["item"]["topic"]] = (
+            lost.get(t["item"]["topic"], 0.0) + 100 * t["minutes"] * (1 - t["score"]) / total
+        )
     deep = [t for t in state["turns"] if t["why"] == "follow-up"]
-    return dict(overall=mean(planned), answered=len(planned), of=len(state["plan"]), used=state["used"] / 60, topics=topics,
-                kinds=_group(asked, "kind"), lost=lost, strengths=[n for n, g in topics.items() if g["score"] >= GOOD],
-                gaps=_gaps(asked), deep=(sum(t["score"] >= GOOD for t in deep), len(deep)), plan=_study_plan(state, asked, lost))
+    return dict(
+        overall=mean(planned),
+        answered=len(planned),
+        of=len(state["plan"]),
+        used=state["used"] / 60,
+        topics=topics,
+        kinds=_group(asked, "kind"),
+        lost=lost,
+        strengths=[n for n, g in topics.items() if g["score"] >= GOOD],
+        gaps=_gaps(asked),
+        deep=(sum(t["score"] >= GOOD for t in deep), len(deep)),
+        plan=_study_plan(state, asked, lost),
+    )
 
 
 def _gaps(asked):
@@ -125,101 +158,173 @@ def _gaps(asked):
     found = []
     for t in sorted((t for t in asked if t["score"] < 1), key=lambda t: t["score"]):
         item, missed = t["item"], []
-        if item["kind"] == "oral": missed = [p for i, p in enumerate(item["rubric"]) if i not in t["points"]]
-        said = t["message"] if item["kind"] != "oral" and t["given"] is not None else item["refuted"] if t["score"] < BAD else ""
-        found.append(dict(id=item["id"], topic=item["topic"], score=t["score"], missed=missed, said=said))
+        if item["kind"] == "oral":
+            missed = [p for i, p in enumerate(item["rubric"]) if i not in t["points"]]
+        said = (
+            t["message"]
+            if item["kind"] != "oral" and t["given"] is not None
+            else item["refuted"]
+            if t["score"] < BAD
+            else ""
+        )
+        found.append(
+            dict(id=item["id"], topic=item["topic"], score=t["score"], missed=missed, said=said)
+        )
     return found
 
 
 def _study_plan(state, asked, lost):
-    "Where to go in the course: topics by what they cost times how often the role asks them, within a topic the worst question first."
-    weight = lambda topic: lost.get(topic, 0.) * ROLES[state["role"]].get(topic, 1)
-    topics = sorted({t["item"]["topic"] for t in asked if t["score"] < 1}, key=lambda n: (-weight(n), n))
+    """Where to go in the course: topics by what they cost times how often the role asks them,
+    within a topic the worst question first.
+    """
+
+    def weight(topic):
+        return lost.get(topic, 0.0) * ROLES[state["role"]].get(topic, 1)
+
+    topics = sorted(
+        {t["item"]["topic"] for t in asked if t["score"] < 1}, key=lambda n: (-weight(n), n)
+    )
     steps = []
     for topic in topics:
-        worst = sorted((t for t in asked if t["item"]["topic"] == topic and t["score"] < 1), key=lambda t: t["score"])
+        worst = sorted(
+            (t for t in asked if t["item"]["topic"] == topic and t["score"] < 1),
+            key=lambda t: t["score"],
+        )
         for t in worst:
             item, place, code = t["item"], t["item"]["shown_in"], t["item"]["kind"] == "code"
-            if any((s["place"], s["exercise"]) == (place, code) for s in steps): continue
+            if any((s["place"], s["exercise"]) == (place, code) for s in steps):
+                continue
             minutes = math.ceil(item["minutes"] + (0 if code else READING))
-            steps.append(dict(topic=topic, place=place, id=item["id"], exercise=code, minutes=minutes, lost=lost.get(topic, 0.)))
+            steps.append(
+                dict(
+                    topic=topic,
+                    place=place,
+                    id=item["id"],
+                    exercise=code,
+                    minutes=minutes,
+                    lost=lost.get(topic, 0.0),
+                )
+            )
     return steps
 
 
 def default_base() -> str:
     "Where the notebooks can be read: the repository that settings.ini names."
     import configparser
+
     package = Path(__file__).resolve().parents[1]
     settings = configparser.ConfigParser()
-    settings.read([p for p in (package / "_data" / "settings.ini", package.parent / "settings.ini") if p.exists()], encoding="utf8")
-    r = settings["repository"] if "repository" in settings else dict(owner="mmgen", name="mmgen", branch="main")
+    settings.read(
+        [
+            p
+            for p in (package / "_data" / "settings.ini", package.parent / "settings.ini")
+            if p.exists()
+        ],
+        encoding="utf8",
+    )
+    r = (
+        settings["repository"]
+        if "repository" in settings
+        else dict(owner="mmgen", name="mmgen", branch="main")
+    )
     return f"https://github.com/{r['owner']}/{r['name']}/blob/{r['branch']}/nbs/"
 
 
 def study_link(place, base_url=None, suffix=".ipynb") -> str:
-    "Address of NOTEBOOK#Heading; `base_url` is the folder of the notebooks, '' beside them, `suffix` .html for the static site."
+    """Address of NOTEBOOK#Heading; `base_url` is the folder of the notebooks, '' beside them,
+    `suffix` .html for the static site.
+    """
     notebook, _, heading = place.partition("#")
     base = default_base() if base_url is None else base_url
-    anchor = re.sub(r"\s", "-", re.sub(r"[`*$]", "", heading.strip()))           # as JupyterLab makes it
+    anchor = re.sub(r"\s", "-", re.sub(r"[`*$]", "", heading.strip()))  # as JupyterLab makes it
     return f"{base}{notebook}{suffix}" + (f"#{quote(anchor)}" if anchor else "")
 
 
 def _mathml(text):
-    try: from latex2mathml.converter import convert
-    except ImportError: return None
-    try: return convert(text)
-    except Exception: return None
+    try:
+        from latex2mathml.converter import convert
+    except ImportError:
+        return None
+    try:
+        return convert(text)
+    except Exception:
+        return None
 
 
 def rich(text) -> str:
-    "Markdown of the bank as HTML; tags in it are escaped, formulas between dollars become MathML where that is possible."
+    """Markdown of the bank as HTML; tags in it are escaped, formulas between dollars become MathML
+    where that is possible.
+    """
     from markdown_it import MarkdownIt
+
     formulas = []
+
     def take(m):
         made = _mathml(m[2])
         formulas.append(made or f"<code>{html.escape(m[2])}</code>")
         return f"\x02{len(formulas) - 1}\x03"
+
     parts = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.S)
-    kept = [p if i % 2 else re.sub(r"(\$\$?)(?=\S)([^$]*?\S)\1(?!\d)", take, p) for i, p in enumerate(parts)]
+    kept = [
+        p if i % 2 else re.sub(r"(\$\$?)(?=\S)([^$]*?\S)\1(?!\d)", take, p)
+        for i, p in enumerate(parts)
+    ]
     page = MarkdownIt("commonmark", {"html": False}).render("".join(kept))
     return re.sub("\x02(\\d+)\x03", lambda m: formulas[int(m[1])], page)
 
 
 def no_chinese_font() -> bool:
     "Whether this machine probably lacks a Chinese font; only Linux can be asked, others have one."
-    if not sys.platform.startswith("linux") or not shutil.which("fc-list"): return False
-    return not subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout.strip()
+    if not sys.platform.startswith("linux") or not shutil.which("fc-list"):
+        return False
+    return not subprocess.run(
+        ["fc-list", ":lang=zh"], capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _table(head, groups, w, names):
-    rows = [f"<tr><th>{w[head]}</th><th class=n>{w['share']}</th><th></th>"
-            f"<th class=n>{w['asked']}</th><th class=n>{w['time']}</th></tr>"]
+    rows = [
+        f"<tr><th>{w[head]}</th><th class=n>{w['share']}</th><th></th>"
+        f"<th class=n>{w['asked']}</th><th class=n>{w['time']}</th></tr>"
+    ]
     for name, g in groups.items():
         bar = f"<span class=bar><i style='width:{g['score']:.0%}'></i></span>"
-        rows.append(f"<tr><td>{html.escape(names.get(name, name))}</td><td class=n>{g['score']:.0%}</td><td>{bar}</td>"
-                    f"<td class=n>{g['n']}</td><td class=n>{_clock(g['seconds'])}</td></tr>")
+        rows.append(
+            f"<tr><td>{html.escape(names.get(name, name))}</td><td "
+            f"class=n>{g['score']:.0%}</td><td>{bar}</td>"
+            f"<td class=n>{g['n']}</td><td class=n>{_clock(g['seconds'])}</td></tr>"
+        )
     return f"<table>{''.join(rows)}</table>"
 
 
-def _clock(seconds): return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+def _clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _answer(t, w):
     "The learner's answer as escaped HTML."
     item, given = t["item"], t["given"]
-    if given is None: text = w["unknown"]
-    elif item["kind"] == "choice" and t["why"] != "follow-up": text = item["options"][given]
-    else: text = str(given).strip() or w["none"]
+    if given is None:
+        text = w["unknown"]
+    elif item["kind"] == "choice" and t["why"] != "follow-up":
+        text = item["options"][given]
+    else:
+        text = str(given).strip() or w["none"]
     return html.escape(text)
 
 
 def _model(item, w, link):
     "What unfolds: the model answer, the misconception, where it is shown."
     parts = [rich(item.answer)]
-    if item.weak: parts.append(f"<p><b>{w['weak']}:</b></p>{rich(item.weak)}<p><b>{w['refuted']}:</b></p>{rich(item.refuted)}")
+    if item.weak:
+        parts.append(
+            f"<p><b>{w['weak']}:</b></p>{rich(item.weak)}<p><b>{w['refuted']}:</b></p>{rich(item.refuted)}"
+        )
     target, place = html.escape(link(item.shown_in)), html.escape(item.shown_in.replace("#", " › "))
-    if item.shown_in: parts.append(f"<p class=small>{w['shown']}: <a href='{target}'>{place}</a></p>")
-    if item.sources: parts.append(f"<p class=small>{w['sources']}: {html.escape('; '.join(item.sources))}</p>")
+    if item.shown_in:
+        parts.append(f"<p class=small>{w['shown']}: <a href='{target}'>{place}</a></p>")
+    if item.sources:
+        parts.append(f"<p class=small>{w['sources']}: {html.escape('; '.join(item.sources))}</p>")
     return "".join(parts)
 
 
@@ -229,74 +334,143 @@ def _question(n, t, w, link):
     label = w["depth"].format(t["depth"]) if deep else w[t["why"]]
     late = t["seconds"] - t["minutes"] * 60
     grade = f"{t['score']:.0%}" + (f" ({w['own']})" if deep or item.kind == "oral" else "")
-    where = " · ".join([label, html.escape(item.topic), item.level, w["oral" if deep else item.kind]])
-    head = (f"<p class=small>{where} · {_clock(t['seconds'])} / {_clock(t['minutes'] * 60)}"
-            + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "") + "</p>")
-    body = [f"<section class='q{' deep' if deep else ''}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
-            f"<p class=small>{w['given']}</p><div class=given>{_answer(t, w)}</div>"]
+    where = " · ".join(
+        [label, html.escape(item.topic), item.level, w["oral" if deep else item.kind]]
+    )
+    head = (
+        f"<p class=small>{where} · {_clock(t['seconds'])} / {_clock(t['minutes'] * 60)}"
+        + (f" · <b>{w['over'].format(math.ceil(late))}</b>" if late > 0 else "")
+        + "</p>"
+    )
+    body = [
+        f"<section class='q{' deep' if deep else ''}'>{head}<h3>{n}. {grade}</h3>{rich(t['text'])}",
+        f"<p class=small>{w['given']}</p><div class=given>{_answer(t, w)}</div>",
+    ]
     if not deep:
         if item.kind == "oral":
-            marks = "".join(f"<li>{'☑' if i in t['points'] else '☐'} {html.escape(p)}</li>" for i, p in enumerate(item.rubric))
+            marks = "".join(
+                f"<li>{'☑' if i in t['points'] else '☐'} {html.escape(p)}</li>"
+                for i, p in enumerate(item.rubric)
+            )
             body.append(f"<ul style='list-style:none;padding-left:.3em'>{marks}</ul>")
-        elif t["message"]: body.append(f"<pre>{html.escape(t['message'])}</pre>")
+        elif t["message"]:
+            body.append(f"<pre>{html.escape(t['message'])}</pre>")
         model = _model(item, w, link)
-        body.append(f"<details><summary>{w['model']}</summary>{model}</details><div class=print><b>{w['model']}</b>{model}</div>")
+        body.append(
+            f"<details><summary>{w['model']}</summary>{model}</details><div "
+            f"class=print><b>{w['model']}</b>{model}</div>"
+        )
     return "".join(body) + "</section>"
 
 
 def _findings(s, w):
     "Strengths and gaps."
-    strong = "".join(f"<li>{html.escape(n)}: {s['topics'][n]['score']:.0%}</li>" for n in s["strengths"])
+    strong = "".join(
+        f"<li>{html.escape(n)}: {s['topics'][n]['score']:.0%}</li>" for n in s["strengths"]
+    )
     strong = f"<ul>{strong}</ul>" if strong else f"<p>{w['no_strengths'].format(GOOD)}</p>"
     parts = [f"<h2>{w['strengths']}</h2>", strong, f"<h2>{w['gaps']}</h2>"]
     for g in s["gaps"]:
         missed = "".join(f"<li>{w['missed']}: {html.escape(p)}</li>" for p in g["missed"])
-        said = f"<div>{rich(g['said']) if g['missed'] else '<pre>' + html.escape(g['said']) + '</pre>'}</div>" if g["said"] else ""
-        parts.append(f"<p><b>{html.escape(g['topic'])}</b> · {html.escape(g['id'])} · {g['score']:.0%}</p><ul>{missed}</ul>{said}")
+        said = (
+            f"<div>{rich(g['said']) if g['missed'] else '<pre>' + html.escape(g['said']) + '</pre>'}</div>"
+            if g["said"]
+            else ""
+        )
+        parts.append(
+            f"<p><b>{html.escape(g['topic'])}</b> · {html.escape(g['id'])} · "
+            f"{g['score']:.0%}</p><ul>{missed}</ul>{said}"
+        )
     return "".join(parts) + ("" if s["gaps"] else f"<p>{w['no_gaps']}</p>")
 
 
 def _study(s, w, link):
-    rows = [f"<tr><th></th><th></th><th class=n>{w['minutes']}</th><th class=n>{w['gain']}</th></tr>"]
+    rows = [
+        f"<tr><th></th><th></th><th class=n>{w['minutes']}</th><th class=n>{w['gain']}</th></tr>"
+    ]
     for n, step in enumerate(s["plan"], 1):
         what, place = (w["do"], step["id"]) if step["exercise"] else (w["read"], step["place"])
         target = link(step["place"]) if step["place"] else ""
-        shown = f"<a href='{html.escape(target)}'>{html.escape(place.replace('#', ' › '))}</a>" if target else html.escape(place)
-        rows.append(f"<tr><td>{n}</td><td>{what}: {shown}<br><span class=small>{html.escape(step['topic'])}</span></td>"
-                    f"<td class=n>{step['minutes']}</td><td class=n>{step['lost']:.1f}</td></tr>")
-    return f"<h2>{w['plan']}</h2><table>{''.join(rows)}</table><p class=small>{w['gain']}: {w['points']}.</p>" if s["plan"] else ""
+        shown = (
+            f"<a href='{html.escape(target)}'>{html.escape(place.replace('#', ' › '))}</a>"
+            if target
+            else html.escape(place)
+        )
+        rows.append(
+            f"<tr><td>{n}</td><td>{what}: {shown}<br><span "
+            f"class=small>{html.escape(step['topic'])}</span></td>"
+            f"<td class=n>{step['minutes']}</td><td class=n>{step['lost']:.1f}</td></tr>"
+        )
+    return (
+        f"<h2>{w['plan']}</h2><table>{''.join(rows)}</table><p class=small>{w['gain']}: "
+        f"{w['points']}.</p>"
+        if s["plan"]
+        else ""
+    )
 
 
 def report_part(state, base_url=None, suffix=".ipynb") -> str:
-    "The report as a part of a page, with its style. `base_url` and `suffix` say where the notebooks are, see `study_link`."
+    """The report as a part of a page, with its style. `base_url` and `suffix` say where the
+    notebooks are, see `study_link`.
+    """
     w, s, lang = WORDS[state["lang"]], summary(state), state["lang"]
-    def link(place): return study_link(place, base_url, suffix)
+
+    def link(place):
+        return study_link(place, base_url, suffix)
+
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state["started"]))
     overall = "–" if math.isnan(s["overall"]) else f"{s['overall']:.0%}"
-    head = (f"<h1>{w['title']}</h1><p class=small>{day} · {w['role']}: {html.escape(state['role'])} · {w['level']}: {state['level']} · "
-            f"{state['minutes']} {w['minutes']}, {w['used']} {s['used']:.0f} · seed {state['seed']}</p>"
-            f"<p>{w['overall']}: <span class=big>{overall}</span> · {w['overall_note'].format(s['answered'], s['of'])} · "
-            f"{w['deep']}: {s['deep'][0]} / {s['deep'][1]}</p>")
+    head = (
+        f"<h1>{w['title']}</h1><p class=small>{day} · {w['role']}: "
+        f"{html.escape(state['role'])} · {w['level']}: {state['level']} · "
+        f"{state['minutes']} {w['minutes']}, {w['used']} {s['used']:.0f} · seed {state['seed']}</p>"
+        f"<p>{w['overall']}: <span class=big>{overall}</span> · "
+        f"{w['overall_note'].format(s['answered'], s['of'])} · "
+        f"{w['deep']}: {s['deep'][0]} / {s['deep'][1]}</p>"
+    )
     notes = [f"<p class=small>{w['honest']}</p>"]
-    if state["finished"] is None: notes.insert(0, f"<p><b>{w['unfinished']}</b></p>")
-    if state["skipped"]: notes.append(f"<p>{w['skipped']} {html.escape(', '.join(state['skipped']))}</p>")
-    if lang == "zh" and no_chinese_font(): notes.insert(0, f"<p><b>{w['fonts']}</b></p>")
+    if state["finished"] is None:
+        notes.insert(0, f"<p><b>{w['unfinished']}</b></p>")
+    if state["skipped"]:
+        notes.append(f"<p>{w['skipped']} {html.escape(', '.join(state['skipped']))}</p>")
+    if lang == "zh" and no_chinese_font():
+        notes.insert(0, f"<p><b>{w['fonts']}</b></p>")
     kinds = {k: s["kinds"][k] for k in KINDS if k in s["kinds"]}
-    body = "".join([head, *notes, _table("topic", s["topics"], w, {}), _table("kind", kinds, w, w), _study(s, w, link),
-                    _findings(s, w), f"<h2>{w['questions']}</h2>", *(_question(n, t, w, link) for n, t in enumerate(state["turns"], 1))])
-    return f"<style>{CSS}</style><main class='mmgen-report' lang='{'zh-CN' if lang == 'zh' else 'en'}'>{body}</main>"
+    body = "".join(
+        [
+            head,
+            *notes,
+            _table("topic", s["topics"], w, {}),
+            _table("kind", kinds, w, w),
+            _study(s, w, link),
+            _findings(s, w),
+            f"<h2>{w['questions']}</h2>",
+            *(_question(n, t, w, link) for n, t in enumerate(state["turns"], 1)),
+        ]
+    )
+    return (
+        f"<style>{CSS}</style><main class='mmgen-report' "
+        f"lang='{'zh-CN' if lang == 'zh' else 'en'}'>{body}</main>"
+    )
 
 
 def report_html(state, base_url=None, suffix=".ipynb") -> str:
     "The report as a whole page, which stands alone and prints."
-    title = f"{WORDS[state['lang']]['title']} {time.strftime('%Y-%m-%d', time.gmtime(state['started']))}"
-    return (f"<!doctype html><html lang='{'zh-CN' if state['lang'] == 'zh' else 'en'}'><head><meta charset='utf-8'>"
-            "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-            f"<title>{title}</title><style>{PAGE}</style></head><body>{report_part(state, base_url, suffix)}</body></html>\n")
+    title = (
+        f"{WORDS[state['lang']]['title']} "
+        f"{time.strftime('%Y-%m-%d', time.gmtime(state['started']))}"
+    )
+    return (
+        f"<!doctype html><html lang='{'zh-CN' if state['lang'] == 'zh' else 'en'}'><head><meta "
+        "charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{title}</title><style>{PAGE}</style></head><body>{report_part(state, base_url, suffix)}</body></html>\n"
+    )
 
 
 def write_report(state, path, base_url=None, suffix=".ipynb") -> Path:
     "Write the report whole or not at all; the path."
     from ..exercises.progress import write_text
+
     write_text(path, report_html(state, base_url, suffix))
     return Path(path)

@@ -1,4 +1,7 @@
-"""The mock interview in the terminal, `hold(interview)`, and as a widget in a notebook, `mock_interview()`."""
+"""The mock interview in the terminal, `hold(interview)`, and as a widget in a notebook,
+`mock_interview()`.
+"""
+
 import html
 import re
 import time
@@ -11,16 +14,24 @@ from .widgets import show
 
 __all__ = ["begin", "hold", "main", "mock_interview", "Room"]
 LETTERS = "ABCDEFGH"
-GIVEN = "white-space:pre-wrap;line-height:1.5;overflow-wrap:break-word;border-left:4px solid;padding-left:8px;margin:8px 0"
+GIVEN = (
+    "white-space:pre-wrap;line-height:1.5;overflow-wrap:break-word;border-left:4px "
+    "solid;padding-left:8px;margin:8px 0"
+)
 STYLE = """<style>.mmgen-interview label, .mmgen-interview label span { white-space: normal !important; height: auto !important;
 line-height: 1.4 !important; overflow-wrap: anywhere } .mmgen-interview .widget-radio-box { height: auto !important; max-width: 100% }
 .mmgen-interview .jupyter-widgets { margin-left: 0 !important; margin-right: 0 !important; max-width: 100% }
 .mmgen-interview .widget-button { margin-right: 6px !important }
 .mmgen-interview pre { white-space: pre-wrap } </style>"""
 _SAY = {
-    "head": ("Question {number} of {of} · {why} · {topic} · {level} · {kind}",
-        "第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}"),
-    "clock": ("{minutes:g} min for this one; {left:.0f} min left", "本题 {minutes:g} 分钟；还剩 {left:.0f} 分钟"),
+    "head": (
+        "Question {number} of {of} · {why} · {topic} · {level} · {kind}",
+        "第 {number} 题，共 {of} 题 · {why} · {topic} · {level} · {kind}",
+    ),
+    "clock": (
+        "{minutes:g} min for this one; {left:.0f} min left",
+        "本题 {minutes:g} 分钟；还剩 {left:.0f} 分钟",
+    ),
     "opening": ("opening", "开场"),
     "planned": ("planned", "计划内"),
     "easier": ("an easier one", "降低难度"),
@@ -28,27 +39,56 @@ _SAY = {
     "choice": ("choice", "选择"),
     "numeric": ("number", "数值"),
     "code": ("code", "代码"),
-    "spoken": ("Speak, then type or dictate what you said; an empty line ends the answer, ? means 'I do not know'.",
-        "先口头回答，再打字或听写下来；空行结束，? 表示“不知道”。"),
-    "options": ("Letter of your choice; an empty line means 'I do not know'.", "输入选项字母；空行表示“不知道”。"),
+    "spoken": (
+        "Speak, then type or dictate what you said; an empty line ends the answer, ? means 'I "
+        "do not know'.",
+        "先口头回答，再打字或听写下来；空行结束，? 表示“不知道”。",
+    ),
+    "options": (
+        "Letter of your choice; an empty line means 'I do not know'.",
+        "输入选项字母；空行表示“不知道”。",
+    ),
     "number": ("Number; an empty line means 'I do not know'.", "输入数值；空行表示“不知道”。"),
-    "coded": ("Name of a file with your solution, or paste it here and end with a line that holds only a dot; an empty line "
+    "coded": (
+        "Name of a file with your solution, or paste it here and end with a line that holds "
+        "only a dot; an empty line "
         "skips it.",
-        "输入答案文件名，或把代码粘贴在这里，以只含一个句点的一行结束；空行跳过。"),
-    "points": ("A full answer names the points below. Which did you name? Numbers such as 1 3, 'all', or an empty line for none. "
+        "输入答案文件名，或把代码粘贴在这里，以只含一个句点的一行结束；空行跳过。",
+    ),
+    "points": (
+        "A full answer names the points below. Which did you name? Numbers such as 1 3, 'all', "
+        "or an empty line for none. "
         "Be strict.",
-        "完整的回答应包含下列要点。你提到了哪些？输入编号如 1 3，或 all，空行表示都没有。请从严。"),
-    "follow": ("How well did you answer? 2 well, 1 partly, 0 not.", "答得怎样？2 好，1 一部分，0 没答上。"),
+        "完整的回答应包含下列要点。你提到了哪些？输入编号如 1 3，或 all，空行表示都没有。请从严。",
+    ),
+    "follow": (
+        "How well did you answer? 2 well, 1 partly, 0 not.",
+        "答得怎样？2 好，1 一部分，0 没答上。",
+    ),
     "grade": ("{:.0%} for this one", "本题 {:.0%}"),
-    "over": ("{:.0f} s over time: the score fell from {:.0%} to {:.0%}", "超时 {:.0f} 秒：得分从 {:.0%} 降到 {:.0%}"),
-    "kept": ("\nThe session is kept; go on with: mmgen interview --resume", "\n面试已保存，继续请运行：mmgen interview --resume"),
-    "done": ("The interview is over: {:.0%} of {} planned questions.", "面试结束：计划内 {1} 题，得分 {0:.0%}。"),
+    "over": (
+        "{:.0f} s over time: the score fell from {:.0%} to {:.0%}",
+        "超时 {:.0f} 秒：得分从 {:.0%} 降到 {:.0%}",
+    ),
+    "kept": (
+        "\nThe session is kept; go on with: mmgen interview --resume",
+        "\n面试已保存，继续请运行：mmgen interview --resume",
+    ),
+    "done": (
+        "The interview is over: {:.0%} of {} planned questions.",
+        "面试结束：计划内 {1} 题，得分 {0:.0%}。",
+    ),
     "saved": ("Report: {}", "报告：{}"),
     "bad": ("{}; once more", "{}；请重新输入"),
     "draft": ("Kept from before the interruption:", "中断之前写下的内容："),
-    "nothing": ("no unfinished interview is kept; begin one with: mmgen interview",
-        "没有未完成的面试；开始请运行：mmgen interview"),
-    "keys": ("q or Ctrl-D ends the session for now; everything so far is kept.", "q 或 Ctrl-D 暂停；到此为止的内容都会保存。"),
+    "nothing": (
+        "no unfinished interview is kept; begin one with: mmgen interview",
+        "没有未完成的面试；开始请运行：mmgen interview",
+    ),
+    "keys": (
+        "q or Ctrl-D ends the session for now; everything so far is kept.",
+        "q 或 Ctrl-D 暂停；到此为止的内容都会保存。",
+    ),
     "deeper": ("Follow-up {}", "追问 {}"),
     "own": ("The marks of spoken answers are your own.", "口述题的分数是你自己打的。"),
     "answer": ("Your answer", "你的回答"),
@@ -56,7 +96,10 @@ _SAY = {
     "skip": ("I do not know", "不知道"),
     "marked": ("Mark", "打分"),
     "again": ("Another interview", "再来一次"),
-    "static": ("A mock interview of {} minutes; in a terminal: mmgen interview", "{} 分钟的模拟面试；在终端里：mmgen interview --lang zh"),
+    "static": (
+        "A mock interview of {} minutes; in a terminal: mmgen interview",
+        "{} 分钟的模拟面试；在终端里：mmgen interview --lang zh",
+    ),
     "start": ("Begin the interview", "开始面试"),
     "resume": ("Go on with the kept one", "继续上次的面试"),
     "strict": ("Tick only what you named.", "只勾选你确实提到的要点。"),
@@ -66,55 +109,81 @@ SAY = {lang: {k: pair[i] for k, pair in _SAY.items()} for i, lang in enumerate((
 
 
 def begin(role="research engineer", level="junior", minutes=30, lang="en", seed=0, resume=False):
-    "A new session, or the kept one (None if there is none), stored after every step and counted for the spaced repetition."
+    """A new session, or the kept one (None if there is none), stored after every step and counted
+    for the spaced repetition.
+    """
     from ..exercises.progress import record
     from .memory import remember, weak_topics
+
     def note(item, score, seconds, outcome):
-        if outcome in ("passed", "wrong", "error"): record(item.id, outcome)
-        if outcome != "not attempted": remember(item.id, score, item.kind, item.lang, seconds)
+        if outcome in ("passed", "wrong", "error"):
+            record(item.id, outcome)
+        if outcome != "not attempted":
+            remember(item.id, score, item.kind, item.lang, seconds)
+
     def weak():
-        try: return {t.topic: 1 - t.strength for t in weak_topics()}
-        except ImportError: return {}                     # without fsrs nothing is known of what was forgotten
+        try:
+            return {t.topic: 1 - t.strength for t in weak_topics()}
+        except ImportError:
+            return {}  # without fsrs nothing is known of what was forgotten
+
     if resume:
         state = load_session()
         return state and Interview.resume(state, keep=keep_session, remember=note)
-    return Interview(role, level, minutes, lang, seed, weak=weak(), keep=keep_session, remember=note)
+    return Interview(
+        role, level, minutes, lang, seed, weak=weak(), keep=keep_session, remember=note
+    )
 
 
 def _lines(ask, interview, read, end=""):
     "Lines until `end`; each is kept as a draft, so that a killed session has them."
     lines = ask.draft.splitlines()
     while (line := read()).rstrip("\n") != end:
-        lines.append(line); interview.draft("\n".join(lines))
-        if lines == ["?"]: break
+        lines.append(line)
+        interview.draft("\n".join(lines))
+        if lines == ["?"]:
+            break
     return "\n".join(lines)
 
 
 def _given(ask, interview, read, say, write):
     "What the learner answers to `ask`, in the form that `Interview.answer` takes."
     kind = "oral" if ask.why == "follow-up" else ask.item.kind
-    write(dict(oral=say["spoken"], choice=say["options"], numeric=say["number"], code=say["coded"])[kind])
+    write(
+        dict(oral=say["spoken"], choice=say["options"], numeric=say["number"], code=say["coded"])[
+            kind
+        ]
+    )
     if kind == "oral":
-        if ask.draft: write(f"{say['draft']}\n{ask.draft}")
+        if ask.draft:
+            write(f"{say['draft']}\n{ask.draft}")
         text = _lines(ask, interview, read)
         return None if text.strip() in ("?", "？") else text
-    if kind == "code": return _code(ask, interview, read)
+    if kind == "code":
+        return _code(ask, interview, read)
     text = read().strip()
-    if not text or text in ("?", "？"): return None
-    if kind == "numeric": return text
-    letters = LETTERS[:len(ask.item.options)]
-    if text.upper() not in tuple(letters): raise ValueError(f"{text!r} is not a letter from A to {letters[-1]}")
+    if not text or text in ("?", "？"):
+        return None
+    if kind == "numeric":
+        return text
+    letters = LETTERS[: len(ask.item.options)]
+    if text.upper() not in tuple(letters):
+        raise ValueError(f"{text!r} is not a letter from A to {letters[-1]}")
     return letters.index(text.upper())
 
 
 def _code(ask, interview, read):
     "The text of a solution: from the file that is named, or pasted until a lone dot."
     from pathlib import Path
+
     first = read()
-    if not first.strip(): return None
+    if not first.strip():
+        return None
     if re.fullmatch(r"[^\n]+\.py", first.strip()):
-        try: return Path(first.strip()).expanduser().read_text(encoding="utf8")
-        except (OSError, UnicodeDecodeError) as e: raise ValueError(f"{first.strip()} cannot be read: {e}") from e
+        try:
+            return Path(first.strip()).expanduser().read_text(encoding="utf8")
+        except (OSError, UnicodeDecodeError) as e:
+            raise ValueError(f"{first.strip()} cannot be read: {e}") from e
     return first + "\n" + _lines(ask, interview, read, ".")
 
 
@@ -123,11 +192,17 @@ def _points(ask, read, say, write):
     if ask.why == "follow-up":
         write(say["follow"])
         text = read().strip() or "0"
-        if text not in ("0", "1", "2"): raise ValueError(f"{text!r} is not 0, 1 or 2")
+        if text not in ("0", "1", "2"):
+            raise ValueError(f"{text!r} is not 0, 1 or 2")
         return int(text) / 2
-    write("\n".join([say["points"], *(wrapped(f"{n}. {p}", "  ") for n, p in enumerate(ask.item.rubric, 1))]))
+    write(
+        "\n".join(
+            [say["points"], *(wrapped(f"{n}. {p}", "  ") for n, p in enumerate(ask.item.rubric, 1))]
+        )
+    )
     text = read().strip().lower()
-    if text in ("all", "全部"): return list(range(len(ask.item.rubric)))
+    if text in ("all", "全部"):
+        return list(range(len(ask.item.rubric)))
     numbers = re.split(r"[\s,，、]+", text) if text and text not in ("none", "无") else []
     if bad := [n for n in numbers if not n.isdecimal() or not 1 <= int(n) <= len(ask.item.rubric)]:
         raise ValueError(f"{bad[0]!r} is not a point from 1 to {len(ask.item.rubric)}")
@@ -136,9 +211,17 @@ def _points(ask, read, say, write):
 
 def _head(ask, say):
     "What is asked, and the clock, as two lines."
-    where = dict(number=ask.number, of=ask.of, topic=ask.item.topic, level=ask.item.level, kind=say["oral" if ask.depth else ask.item.kind],
-                 why=say["deeper"].format(ask.depth) if ask.depth else say[ask.why])
-    return say["head"].format(**where), say["clock"].format(minutes=ask.minutes, left=max(0, ask.left))
+    where = dict(
+        number=ask.number,
+        of=ask.of,
+        topic=ask.item.topic,
+        level=ask.item.level,
+        kind=say["oral" if ask.depth else ask.item.kind],
+        why=say["deeper"].format(ask.depth) if ask.depth else say[ask.why],
+    )
+    return say["head"].format(**where), say["clock"].format(
+        minutes=ask.minutes, left=max(0, ask.left)
+    )
 
 
 def _show(ask, say, write):
@@ -146,31 +229,58 @@ def _show(ask, say, write):
     head, clock = _head(ask, say)
     write(f"\n{bold(head)}\n{clock}\n")
     write(wrapped(ask.text))
-    if not ask.depth and ask.item.options: write("\n".join(wrapped(f"{letter}. {o}", "  ") for letter, o in zip(LETTERS, ask.item.options)))
+    if not ask.depth and ask.item.options:
+        write(
+            "\n".join(
+                wrapped(f"{letter}. {o}", "  ") for letter, o in zip(LETTERS, ask.item.options)
+            )
+        )
 
 
 def _until_valid(step, say, write):
     "Ask again until the input is one that can be taken."
     while True:
-        try: return step()
-        except ValueError as e: write(say["bad"].format(e))
+        try:
+            return step()
+        except ValueError as e:
+            write(say["bad"].format(e))
 
 
 def hold(interview, read=input, write=print, clock=time.monotonic):
-    "Hold the interview over lines of text; EOFError and KeyboardInterrupt of `read` leave a session that can go on."
+    """Hold the interview over lines of text; EOFError and KeyboardInterrupt of `read` leave a
+    session that can go on.
+    """
     say = SAY[interview.state["lang"]]
     while ask := interview.next():
         if ask.stage == "answer":
             _show(ask, say, write)
             start = clock()
-            def take(ask=ask, start=start): return interview.answer(_given(ask, interview, read, say, write), clock() - start)
+
+            def take(ask=ask, start=start):
+                return interview.answer(_given(ask, interview, read, say, write), clock() - start)
+
             grade = _until_valid(take, say, write)
-        else: grade = _until_valid(lambda ask=ask: interview.mark(_points(ask, read, say, write)), say, write)
-        if grade is None: continue
+        else:
+            grade = _until_valid(
+                lambda ask=ask: interview.mark(_points(ask, read, say, write)), say, write
+            )
+        if grade is None:
+            continue
         turn = interview.state["turns"][-1]
-        write("  " + say["grade"].format(turn["raw"]) + (f"\n{turn['message']}" if turn["message"] and not ask.depth else ""))
-        if turn["score"] < turn["raw"]: write("  " + say["over"].format(turn["seconds"] - turn["minutes"] * 60, turn["raw"], turn["score"]))
-        if ask.why != "follow-up": write(f"\n{bold(say['model'])}\n{wrapped(turn['item']['answer'], '  ')}")
+        write(
+            "  "
+            + say["grade"].format(turn["raw"])
+            + (f"\n{turn['message']}" if turn["message"] and not ask.depth else "")
+        )
+        if turn["score"] < turn["raw"]:
+            write(
+                "  "
+                + say["over"].format(
+                    turn["seconds"] - turn["minutes"] * 60, turn["raw"], turn["score"]
+                )
+            )
+        if ask.why != "follow-up":
+            write(f"\n{bold(say['model'])}\n{wrapped(turn['item']['answer'], '  ')}")
     s = summary(interview.state)
     write("\n" + say["done"].format(s["overall"], s["answered"]) + " " + say["own"])
 
@@ -178,35 +288,63 @@ def hold(interview, read=input, write=print, clock=time.monotonic):
 def main(role, level, minutes, lang, seed, resume, report) -> int:
     "The command `mmgen interview`."
     interview = begin(role, level, minutes, lang, seed, resume)
-    if not interview: print(SAY[lang]["nothing"]); return 1
+    if not interview:
+        print(SAY[lang]["nothing"])
+        return 1
     say = SAY[interview.state["lang"]]
+
     def read():
         line = input("> ")
-        if line.strip().lower() == "q": raise EOFError
+        if line.strip().lower() == "q":
+            raise EOFError
         return line
+
     print(say["keys"])
-    try: hold(interview, read)
-    except EOFError: print(say["kept"]); return 0
-    except KeyboardInterrupt: print(say["kept"]); return 130
+    try:
+        hold(interview, read)
+    except EOFError:
+        print(say["kept"])
+        return 0
+    except KeyboardInterrupt:
+        print(say["kept"])
+        return 130
     path = write_report(interview.state, report or f"interview-{interview.state['id']}.html")
     print(say["saved"].format(path))
     return 0
 
 
 class Room:
-    "The widget: what is asked, a place for the answer, the marks, the report. The button at its foot stays the same for every step."
+    """The widget: what is asked, a place for the answer, the marks, the report. The button at its
+    foot stays the same for every step.
+    """
+
     def __init__(self, make, lang="en", clock=time.monotonic):
         import ipywidgets as w
+
         self.w, self.make, self.say, self.clock, self.interview = w, make, SAY[lang], clock, None
-        self.button, self.other = (w.Button(layout=w.Layout(width="auto", min_height="32px")) for _ in range(2))
+        self.button, self.other = (
+            w.Button(layout=w.Layout(width="auto", min_height="32px")) for _ in range(2)
+        )
         self.button.button_style = "primary"
         self.button.on_click(lambda _: self.act())
         self.other.on_click(lambda _: self.turn_aside())
-        self.said, self.asked, self.problem, self.inputs = w.HTML(STYLE), w.HTML(), w.HTML(), w.VBox()
-        self.box = w.VBox([self.said, self.asked, self.inputs, self.problem, w.HBox([self.button, self.other])],
-                          layout=w.Layout(max_width="720px", width="100%"))
+        self.said, self.asked, self.problem, self.inputs = (
+            w.HTML(STYLE),
+            w.HTML(),
+            w.HTML(),
+            w.VBox(),
+        )
+        self.box = w.VBox(
+            [self.said, self.asked, self.inputs, self.problem, w.HBox([self.button, self.other])],
+            layout=w.Layout(max_width="720px", width="100%"),
+        )
         self.box.add_class("mmgen-interview")
-        self.wait(self.say["start"], lambda: self.open(False), self.say["resume"] if load_session() else "", lambda: self.open(True))
+        self.wait(
+            self.say["start"],
+            lambda: self.open(False),
+            self.say["resume"] if load_session() else "",
+            lambda: self.open(True),
+        )
 
     def wait(self, label, act, other="", turn_aside=None):
         "Name the buttons and what they do next; without `other` there is one."
@@ -223,48 +361,73 @@ class Room:
         "Show what stands to be asked."
         ask, s = self.interview.next(), self.say
         self.said.value, self.problem.value = STYLE + said, ""
-        if ask is None: return self.end()
+        if ask is None:
+            return self.end()
         head, clock = (html.escape(x) for x in _head(ask, s))
-        self.asked.value = f"<small>{head}<br>{clock}</small><div style='line-height:1.5;overflow-wrap:anywhere'>{rich(ask.text)}</div>"
+        self.asked.value = (
+            f"<small>{head}<br>{clock}</small><div "
+            f"style='line-height:1.5;overflow-wrap:anywhere'>{rich(ask.text)}</div>"
+        )
         self.start = self.clock()
-        if ask.stage == "mark": return self.show_marks(ask)
+        if ask.stage == "mark":
+            return self.show_marks(ask)
         field = self.field(ask)
         self.inputs.children = [field]
-        self.wait(s["send"], lambda: self.take(ask, field.value), s["skip"], lambda: self.take(ask, None))
+        self.wait(
+            s["send"], lambda: self.take(ask, field.value), s["skip"], lambda: self.take(ask, None)
+        )
 
     def field(self, ask):
         "Where the answer goes; words and code are kept while they are typed."
         s, w, kind = self.say, self.w, "oral" if ask.depth else ask.item.kind
         if kind == "choice":
-            return w.RadioButtons(options=[(o, i) for i, o in enumerate(ask.item.options)], value=None, layout=w.Layout(width="100%"))
-        if kind == "numeric": return w.Text(placeholder=s["answer"], layout=w.Layout(width="100%", max_width="20em"))
+            return w.RadioButtons(
+                options=[(o, i) for i, o in enumerate(ask.item.options)],
+                value=None,
+                layout=w.Layout(width="100%"),
+            )
+        if kind == "numeric":
+            return w.Text(placeholder=s["answer"], layout=w.Layout(width="100%", max_width="20em"))
         begun = ask.draft
         if kind == "code" and not begun:
             from ..exercises import exercise
+
             begun = exercise(ask.item.id).starter.strip()
-        field = w.Textarea(value=begun, placeholder=s["answer"], rows=6, layout=w.Layout(width="100%", height="140px"))
+        field = w.Textarea(
+            value=begun,
+            placeholder=s["answer"],
+            rows=6,
+            layout=w.Layout(width="100%", height="140px"),
+        )
         field.observe(lambda change: self.interview.draft(change["new"]), "value")
         return field
 
     def take(self, ask, given):
         "Hand the answer in; an empty number or choice is none."
-        if ask.item.kind in ("numeric", "choice") and not ask.depth and given in ("", None): given = None
-        try: grade = self.interview.answer(given, self.clock() - self.start)
-        except ValueError as e: self.problem.value = f"<b>{html.escape(str(e))}</b>"; return
+        if ask.item.kind in ("numeric", "choice") and not ask.depth and given in ("", None):
+            given = None
+        try:
+            grade = self.interview.answer(given, self.clock() - self.start)
+        except ValueError as e:
+            self.problem.value = f"<b>{html.escape(str(e))}</b>"
+            return
         self.step(self.feedback() if grade else "")
 
     def show_marks(self, ask):
         "The rubric to tick, after the answer."
         s, w = self.say, self.w
         if ask.depth:
-            words = re.findall(r"\d ([^,.，。]+)", s["follow"])            # 2 well, 1 partly, 0 not
-            grade = w.RadioButtons(options=list(zip(words, (1., .5, 0.))), value=0.)
+            words = re.findall(r"\d ([^,.，。]+)", s["follow"])  # 2 well, 1 partly, 0 not
+            grade = w.RadioButtons(options=list(zip(words, (1.0, 0.5, 0.0))), value=0.0)
             self.inputs.children = [w.HTML(f"<b>{s['own']}</b>"), grade]
             return self.wait(s["marked"], lambda: self.tick(grade.value))
         if words := self.interview.state["pending"]["given"]:
             self.asked.value += f"<div style='{GIVEN}'>{html.escape(words)}</div>"
         wide = w.Layout(width="100%", height="auto")
-        ticks = [w.Checkbox(value=False, indent=False, description=p, layout=wide) for p in ask.item.rubric]
+        ticks = [
+            w.Checkbox(value=False, indent=False, description=p, layout=wide)
+            for p in ask.item.rubric
+        ]
         self.inputs.children = [w.HTML(f"<b>{s['strict']} {s['own']}</b>"), *ticks]
         self.wait(s["marked"], lambda: self.tick([i for i, t in enumerate(ticks) if t.value]))
 
@@ -276,9 +439,14 @@ class Room:
     def feedback(self):
         "What came of the last answer."
         t, s = self.interview.state["turns"][-1], self.say
-        late = s["over"].format(t["seconds"] - t["minutes"] * 60, t["raw"], t["score"]) if t["score"] < t["raw"] else ""
+        late = (
+            s["over"].format(t["seconds"] - t["minutes"] * 60, t["raw"], t["score"])
+            if t["score"] < t["raw"]
+            else ""
+        )
         said = f"<b>{s['grade'].format(t['raw'])}</b> {html.escape(late)}"
-        if t["why"] == "follow-up": return said
+        if t["why"] == "follow-up":
+            return said
         words = f"<pre>{html.escape(t['message'])}</pre>" if t["message"] else ""
         return f"{said}{words}<details><summary>{s['model']}</summary>{rich(t['item']['answer'])}</details><hr>"
 
@@ -287,13 +455,26 @@ class Room:
         state, s = self.interview.state, summary(self.interview.state)
         path = write_report(state, f"interview-{state['id']}.html")
         words = f"{self.say['done'].format(s['overall'], s['answered'])} {self.say['own']}"
-        self.asked.value = f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
+        self.asked.value = (
+            f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
+        )
         self.inputs.children = [self.w.HTML(report_part(state), layout=self.w.Layout(width="100%"))]
         self.wait(self.say["again"], lambda: self.open(False))
 
 
 def mock_interview(role="research engineer", level="junior", minutes=15, lang="en", seed=0):
-    "Show a mock interview in a notebook; one that was interrupted can go on. Its report is written beside the notebook at the end."
-    for name, value, allowed in (("role", role, ROLES), ("level", level, LEVELS), ("minutes", minutes, SESSIONS), ("lang", lang, SAY)):
-        if value not in allowed: raise ValueError(f"{name}={value!r}; expected one of {', '.join(map(str, allowed))}")
-    show(Room(lambda resume: begin(role, level, minutes, lang, seed, resume), lang).box, SAY[lang]["static"].format(minutes))
+    """Show a mock interview in a notebook; one that was interrupted can go on. Its report is
+    written beside the notebook at the end.
+    """
+    for name, value, allowed in (
+        ("role", role, ROLES),
+        ("level", level, LEVELS),
+        ("minutes", minutes, SESSIONS),
+        ("lang", lang, SAY),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r}; expected one of {', '.join(map(str, allowed))}")
+    show(
+        Room(lambda resume: begin(role, level, minutes, lang, seed, resume), lang).box,
+        SAY[lang]["static"].format(minutes),
+    )

@@ -1,0 +1,331 @@
+"""Every gate fires on a planted defect and is silent on a good notebook."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from course_fixtures import SETTINGS, code, make_course, notebook, picture, prose, stream
+
+from workshop import gates, links
+from workshop.gates import NOTEBOOK_GATES, REPOSITORY_GATES
+
+REPOSITORY = ("someone", "course", "main")
+
+
+def good():
+    "A notebook that passes every gate."
+    return notebook(
+        prose(
+            "# One question?\n> A promise.\n\n*About 3 minutes on two CPU "
+            f"cores.*\n\n{links.badge(*REPOSITORY, '01_a')}"
+        ),
+        code(links.setup_source(*REPOSITORY), 1, tags=["setup"]),
+        code("#| default_exp a", 2),
+        code("seed = 0\ndevice = 'cpu'", 3, tags=["parameters"]),
+        prose(
+            "## Six numbers\nA 2 x 3 codebook, $\\beta = 0.25$ and `x = 3.1415` (Kingma & "
+            "Welling 2014, section 2.31; arXiv 1312.6114)."
+        ),
+        code("import matplotlib.pyplot as plt", 4, [picture()]),
+        code(
+            "with Stopwatch() as clock: run()\nprint(clock.wall)",
+            5,
+            [stream("0.31 s on 2 threads\n")],
+        ),
+        prose("### Exercise 1.1 · Add\n*Difficulty ●○○○○ · asked ●○○○○ · 5 minutes*\n\nAdd."),
+        code(
+            'def code_bits(grid, n_codes): ...\n\ncheck("tour.code_bits", code_bits)',
+            6,
+            [stream("· tour.code_bits: not attempted\n")],
+        ),
+        prose("## In the interview\nSay it aloud for two minutes."),
+    )
+
+
+@pytest.fixture
+def course(tmp_path):
+    return make_course(tmp_path / "course", n01_a=good())
+
+
+def problems(course, nb, gate):
+    "What one gate says of a notebook."
+    path = course / "nbs" / "01_a.ipynb"
+    path.write_text(json.dumps(nb), encoding="utf8")
+    return NOTEBOOK_GATES[gate](nb, path, course)
+
+
+def change(**new):
+    "A defect: set these fields of cell `cell`."
+
+    def plant(nb):
+        nb["cells"][new["cell"]].update({k: v for k, v in new.items() if k != "cell"})
+
+    return plant
+
+
+def add(*cells):
+    "A defect: put cells at the end."
+
+    def plant(nb):
+        for i, c in enumerate(cells):
+            c["id"] = c["id"] or f"added{i}"
+            nb["cells"].append(c)
+
+    return plant
+
+
+def said(text):
+    return add(prose(text))
+
+
+def printed(*outputs):
+    return add(code("show()", 7, outputs))
+
+
+ERROR = dict(output_type="error", ename="ValueError", evalue="no", traceback=[])
+WIDGET = dict(
+    output_type="display_data",
+    metadata={},
+    data={"application/vnd.jupyter.widget-view+json": {}, "text/plain": ["slider"]},
+)
+DEFECTS = [
+    ("valid", lambda nb: nb["cells"][3].pop("outputs"), "not a valid notebook"),
+    ("run in order", change(cell=5, execution_count=9), "cell 6: execution count 9, expected 4"),
+    (
+        "run in order",
+        change(cell=6, execution_count=None),
+        "cell 7: execution count None, expected 5",
+    ),
+    ("no errors stored", printed(ERROR), "stored error ValueError: no"),
+    ("no errors stored", printed(stream("Warning!", "stderr")), "stored standard error: Warning!"),
+    ("clean metadata", lambda nb: nb["metadata"].update(widgets={}), "'widgets'"),
+    (
+        "clean metadata",
+        lambda nb: nb["metadata"]["language_info"].update(version="3.11"),
+        "language_info.version",
+    ),
+    (
+        "clean metadata",
+        change(cell=5, metadata={"execution": {"start": 1}}),
+        "cell 6: metadata 'execution'",
+    ),
+    ("clean metadata", printed(WIDGET), "a widget view is stored"),
+    ("stable ids", change(cell=5, id="cell0001"), "'cell0001' stands 2 times"),
+    ("stable ids", lambda nb: nb["cells"][2].pop("id"), "cell 3: has no id"),
+    ("parameters cell", change(cell=3, metadata={}), "0 cells are tagged"),
+    ("parameters cell", change(cell=3, source=["seed = 0"]), "does not set device"),
+    (
+        "linked",
+        change(cell=0, source=["# One question?\n", "> A promise."]),
+        "does not end in its Colab badge",
+    ),
+    ("linked", change(cell=1, source=["%pip install something"]), "not the generated set-up cell"),
+    ("headings", said("# Another title"), "2 titles"),
+    ("headings", change(cell=0, source=["# One question?"]), "no promise"),
+    ("headings", said("#### Too deep"), "skips a level"),
+    ("figures show something", printed(picture(colours=1)), "is one colour"),
+    ("figures show something", printed(picture(size=(4, 4))), "4 x 4 pixels"),
+    ("no places", printed(stream("saved to /home/ann/x.pt")), "/home/ann/x.pt"),
+    ("no places", printed(stream("C:\\Users\\ann\\x.pt")), "its output names"),
+    ("no places", printed(stream("<Model at 0x7f3a5c001230>")), "at 0x7f3a5c001230"),
+    ("small", printed(stream("x" * 1_100_000)), "expected under 1 MB"),
+    ("small", add(code("\n".join(f"x{i} = {i}" for i in range(91)), 7)), "91 lines of code"),
+    ("no typed results", said("It took 12.5 s on my machine."), "'12.5 s'"),
+    ("no typed results", said("PSNR reached 24.3 dB."), "'24.3 dB'"),
+    ("no typed results", said("The loss fell to 0.0315 here."), "'0.0315'"),
+    ("no typed results", said("Usage was 87 % after that."), "'87 %'"),
+    ("no typed results", said("| method | PSNR |\n|---|---|\n| ours | 24.27 |"), "'24.27'"),
+    (
+        "times name the machine",
+        change(cell=6, outputs=[stream("0.31 s\n")]),
+        "no output names the machine",
+    ),
+    (
+        "citations",
+        said("Found by Kingma & Welling 2013."),
+        "cell 11: 'Kingma & Welling 2013' is not in",
+    ),
+    (
+        "citations",
+        said("Found by Kingma & Welling 2013."),
+        "data/references.yaml; it has Kingma & Welling 2014",
+    ),
+    ("citations", said("Found by Kingma et al. (2014)."), "'Kingma et al. 2014' is not in"),
+    ("citations", said("Found by K. et al. 2014."), "is no citation of a known form"),
+    (
+        "citations",
+        said("(Kingma and Welling 2014, arXiv:1312.6115)"),
+        "is given arXiv:1312.6115; kingma2014 has 1312.6114",
+    ),
+    (
+        "citations",
+        said("See https://arxiv.org/abs/2112.00384 for more."),
+        "arXiv:2112.00384 is not in data/references.yaml",
+    ),
+    (
+        "exercises are open",
+        change(cell=8, outputs=[stream("✓ tour.code_bits: passed\n")]),
+        "not stored as 'not attempted'",
+    ),
+]
+
+
+@pytest.mark.parametrize("gate", NOTEBOOK_GATES)
+def test_silent_on_a_good_notebook(course, gate):
+    assert problems(course, good(), gate) == []
+
+
+@pytest.mark.parametrize(
+    "gate,plant,words", DEFECTS, ids=[f"{g}-{i}" for i, (g, _, _) in enumerate(DEFECTS)]
+)
+def test_fires_on_a_defect(course, gate, plant, words):
+    nb = copy.deepcopy(good())
+    plant(nb)
+    found = problems(course, nb, gate)
+    assert found and any(words in p for p in found), found
+
+
+def test_every_notebook_gate_is_shown_to_fire():
+    assert {g for g, _, _ in DEFECTS} == set(NOTEBOOK_GATES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Python 3.12 and torch 2.13.0 on Colab.",
+        "A 7x7 grid of 512 codes is 441 bits.",
+        "See equations 3.12 and 4.15, or figure 2.",
+        "Half of them, $0.125$.",
+        "Pixels lie in [-1, 1]; beta is 0.25; noise 0.1.",
+        "At 8 kHz a second is 8000 samples.",
+        "[paper](https://arxiv.org/abs/2112.00384)",
+        "```\n12.5 s\n```",
+        "| symbol | variable |\n|---|---|\n| $\\beta$ | 0.999 |",
+        "Exactly 1.585 bits. <!-- exact -->",
+        "It takes two minutes.",
+        "In 2017 and 1,000 steps.",
+    ],
+)
+def test_honest_numbers_pass(course, text):
+    nb = good()
+    said(text)(nb)
+    assert problems(course, nb, "no typed results") == []
+
+
+def test_seconds_of_sound_are_no_measured_time(course):
+    nb = good()
+    nb["cells"][6] = code("print(speech)", 5, [stream("2 s of speech\n")], id="speech")
+    assert problems(course, nb, "times name the machine") == []
+
+
+def test_citations_need_a_bibliography(course):
+    (course / "data/references.yaml").write_text("- key: kingma2014\n")
+    assert problems(course, good(), "citations") == [
+        "references.yaml: kingma2014: title: is missing"
+    ]
+    (course / "data/references.yaml").unlink()
+    assert "data/references.yaml is missing" in problems(course, good(), "citations")[0]
+
+
+def test_a_leaked_solution_is_found(course):
+    from mmgen.exercises import exercise
+
+    body = exercise("tour.psnr").source()
+    nb = good()
+    starter = code(
+        'def psnr(x, x_hat): ...\n\ncheck("tour.psnr", psnr)', 7, [stream("not attempted")]
+    )
+    add(prose("### Exercise 1.2 · PSNR"), starter, prose(f"The answer is:\n```\n{body}\n```"))(nb)
+    assert any(
+        "holds the solution of exercise tour.psnr" in p
+        for p in problems(course, nb, "exercises are open")
+    )
+
+
+# The repository
+
+
+def export(course):
+    "Put the module that the notebook exports beside it."
+    (course / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[tool.nbdev]\nlib_path = "mmgen"\nnbs_path = "nbs"\n'
+    )
+    nb = good()
+    add(code("#| export\ndef f(): return 1", 7))(nb)
+    (course / "nbs/01_a.ipynb").write_text(json.dumps(nb), encoding="utf8")
+    command = [sys.executable, "-m", "workshop.export", "mmgen", "nbs/01_a.ipynb"]
+    env = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2]))
+    subprocess.run(command, cwd=course, env=env, check=True)
+
+
+def test_modules_in_step(course):
+    export(course)
+    assert REPOSITORY_GATES["modules in step"](course) == []
+    module = course / "mmgen/a.py"
+    module.write_text(module.read_text().replace("return 1", "return 2"))
+    assert "mmgen/a.py differs" in REPOSITORY_GATES["modules in step"](course)[0]
+
+
+def test_one_module_each(course):
+    (course / "mmgen/a.py").write_text("")
+    assert REPOSITORY_GATES["one module each"](course) == []
+    (course / "mmgen/a.py").unlink()
+    assert "mmgen/a.py is missing" in REPOSITORY_GATES["one module each"](course)[0]
+    (course / "nbs/01_b.ipynb").write_text(json.dumps(notebook(prose("# x"))))
+    assert any("number 01 stands 2 times" in p for p in REPOSITORY_GATES["one module each"](course))
+
+
+def test_a_notebook_explains_a_package_and_exports_nothing(course):
+    (course / "mmgen/a.py").write_text("")
+    (course / "mmgen/p").mkdir()
+    (course / "mmgen/p/__init__.py").write_text("")
+    (course / "nbs/02_p.ipynb").write_text(json.dumps(notebook(prose("# x"))))
+    assert REPOSITORY_GATES["one module each"](course) == []
+    (course / "nbs/02_p.ipynb").write_text(
+        json.dumps(notebook(prose("# x"), code("#| default_exp p")))
+    )
+    assert "mmgen/p is a package written by hand" in REPOSITORY_GATES["one module each"](course)[0]
+
+
+def test_repository_is_small(course, monkeypatch):
+    assert REPOSITORY_GATES["repository is small"](course) == []
+    monkeypatch.setattr(gates, "REPOSITORY_MB", 0.001)
+    assert "expected under 0.001 MB" in REPOSITORY_GATES["repository is small"](course)[0]
+
+
+def test_profiles_fit(course):
+    assert REPOSITORY_GATES["profiles fit"](course) == []
+    (course / "settings.ini").write_text(SETTINGS.format(smoke="a.sed = 1"))
+    assert "did you mean 'seed'?" in REPOSITORY_GATES["profiles fit"](course)[0]
+
+
+def test_readme_in_step(course):
+    assert "run `python3 course.py links`" in REPOSITORY_GATES["readme in step"](course)[0]
+    links.link_all(course)
+    assert REPOSITORY_GATES["readme in step"](course) == []
+    readme = course / "README.md"
+    readme.write_text(
+        readme.read_text() + "\ngit clone https://github.com/else/other.git && cd other\n"
+    )
+    assert "do not follow settings.ini" in REPOSITORY_GATES["readme in step"](course)[0]
+
+
+def test_nothing_unsafe(course):
+    assert REPOSITORY_GATES["nothing unsafe"](course) == []
+    (course / "mmgen/bad.py").write_text("import torch\ntorch.load('x', weights_only=False)\n")
+    assert REPOSITORY_GATES["nothing unsafe"](course) == ["mmgen/bad.py: weights_only=False"]
+
+
+def test_check_prints_the_place(course, monkeypatch, capsys):
+    nb = good()
+    printed(ERROR)(nb)
+    (course / "nbs/01_a.ipynb").write_text(json.dumps(nb))
+    monkeypatch.chdir(course)
+    assert gates.main(["01"]) == 1
+    out = capsys.readouterr().out
+    assert "01_a.ipynb" in out and "no errors stored: cell 11: stored error" in out
+    assert gates.main(["01"], listing=True) == 0 and "run in order" in capsys.readouterr().out

@@ -1,0 +1,218 @@
+"""The commands of a checkout: `python3 course.py COMMAND` opens the course, runs it, checks it and
+builds its pages.
+"""
+
+import os
+import subprocess
+import sys
+
+from mmgen.cli import build, learner_commands, start
+
+
+def course_commands(command):
+    "What opens, runs and checks the course."
+    add = command(lab, "open the course in JupyterLab", "Further arguments go to JupyterLab.")
+    add("notebook", nargs="?", default="00", help="notebook to open (default: the tour)")
+    add("--no-browser", action="store_true", help="only print the address")
+    add(
+        "--port",
+        type=int,
+        default=8888,
+        help="port to listen on; the next free one is taken if it is in use",
+    )
+    add = command(
+        run,
+        "run notebooks in order",
+        "Executed copies and a report with every figure go to run/PROFILE/.",
+    )
+    add(
+        "notebooks",
+        nargs="*",
+        metavar="notebook",
+        help="04, quantizer or 04_quantizer; all if none is named",
+    )
+    add(
+        "--profile",
+        default="cpu",
+        help="smoke (to see that it runs), cpu (default) or gpu; see settings.ini",
+    )
+    add("--jobs", type=int, default=1, metavar="N", help="notebooks at once")
+    add("--from", dest="start", metavar="NN", help="begin with this notebook")
+    add(
+        "--resume",
+        action="store_true",
+        help="keep what an earlier run finished and nothing has changed since",
+    )
+    add("--fresh", dest="resume", action="store_false", help="run everything again (default)")
+    add(
+        "--record",
+        action="store_true",
+        help="note green runs in benchmarks/results/runs.json and in the README's table",
+    )
+    add("--cell-timeout", type=int, metavar="SECONDS", help="limit for one cell")
+    add("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
+    add = command(
+        test,
+        "run the test suite and, at the smoke profile, the notebooks' own tests",
+        "Further arguments go to pytest.",
+    )
+    add("--no-notebooks", action="store_true", help="pytest only")
+    add = command(
+        check,
+        "check what every notebook and the repository must hold",
+        "Every problem is named with its place.",
+    )
+    add("notebooks", nargs="*", metavar="notebook", help="notebooks to check; all if none is named")
+    add("--list", action="store_true", help="list the gates")
+
+
+def author_commands(command):
+    "What an author of the course uses."
+    add = command(
+        mutants,
+        "put mutants of the reference solutions before the exercises' checkers",
+        "None of them may pass.",
+    )
+    add(
+        "names",
+        nargs="*",
+        metavar="TOPIC or ID",
+        help="quantizer or quantizer.nearest; all if none is named",
+    )
+    add("--sample", type=int, metavar="N", help="only N of them, drawn with --seed")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the sample (default 0)")
+    add("--survivors", action="store_true", help="show each mutant that passes")
+    add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
+    add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
+    add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
+    add = command(
+        links, "bring badges, set-up cells and the README's table in step with settings.ini"
+    )
+    add(
+        "--merge",
+        metavar="RUNS.JSON",
+        help="first add the green runs recorded elsewhere, for instance on a GPU machine",
+    )
+    add = command(
+        site,
+        "build the course as web pages, from the stored notebooks",
+        "Nothing is run or fetched; every link is checked.",
+    )
+    add("--out", default="site", metavar="FOLDER", help="where to put them (default: site)")
+    add(
+        "--lang",
+        default="en",
+        help="which question pages the navigation opens: en (default) or zh; both are built",
+    )
+
+
+def parser():
+    "The whole command line: the learner's commands, the course's and the authors'."
+    return build(
+        "course.py",
+        "Open the course, run it, check it.",
+        course_commands,
+        learner_commands,
+        author_commands,
+    )
+
+
+def lab(args):
+    "Open JupyterLab at a notebook."
+    from .repo import find_root, notebooks, pick
+
+    root = find_root()
+    path, *_ = pick([args.notebook], notebooks(root))
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={root}",
+        f"--port={args.port}",
+    ]
+    command += [f"--LabApp.default_url=/lab/tree/nbs/{path.name}"] + args.rest
+    command += ["--no-browser"] if args.no_browser else []
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    print("JupyterLab opens in the browser; Ctrl-C here ends it.", flush=True)
+    process = subprocess.Popen(command, cwd=root)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def run(args):
+    "Run notebooks."
+    from .run import run
+
+    return run(
+        args.notebooks,
+        args.profile,
+        args.jobs,
+        args.start,
+        args.resume,
+        args.record,
+        args.cell_timeout,
+        args.exitfirst,
+    )
+
+
+def test(args):
+    "Run pytest, then the notebooks' own tests."
+    from .repo import find_root
+    from .testing import notebook_tests
+
+    root = find_root()
+    code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=root).returncode
+    return code or (0 if args.no_notebooks or args.rest else notebook_tests(root))
+
+
+def check(args):
+    "Run the gates."
+    from . import gates
+
+    return gates.main(args.notebooks, args.list)
+
+
+def mutants(args):
+    "Run the mutants."
+    from . import mutation
+    from .repo import CourseError
+
+    if args.record and (args.names or args.sample is not None or args.every):
+        raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
+    try:
+        return mutation.main(
+            args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record
+        )
+    except (KeyError, mutation.MutationError) as e:
+        raise CourseError(e.args[0]) from e
+
+
+def links(args):
+    "Bring what follows from settings.ini in step."
+    import json
+
+    from . import links, records, repo
+
+    root = repo.find_root()
+    if args.merge:
+        records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
+    changed = links.link_all(root)
+    print(
+        "\n".join(f"changed {name}" for name in changed)
+        or "everything is in step with settings.ini"
+    )
+
+
+def site(args):
+    "Build the web pages."
+    from .site import main
+
+    return main(args.out, args.lang)
+
+
+def main(argv=None):
+    "Entry point of `python3 course.py` once everything is set up; returns the exit code."
+    return start(parser(), argv, open_ended=("test", "lab"))
