@@ -238,7 +238,36 @@ _UNITS = {
     "seconds": "s",
     "秒": "s",
     "毫秒": "ms",
-} | {u: u for u in "bit byte nat % s ms kb mb gb kib mib gib".split()}
+    "minutes": "min",
+    "分钟": "min",
+    "hours": "h",
+    "小时": "h",
+    "days": "day",
+    "天": "day",
+    "百万": "million",
+    "十亿": "billion",
+    "千次": "thousand",
+    "千": "thousand",
+}
+_SIZES = {
+    "bit": ("bits", 1.0),
+    "nat": ("bits", 1 / math.log(2)),
+    "byte": ("bits", 8.0),
+    "ms": ("time", 1e-3),
+    "s": ("time", 1.0),
+    "min": ("time", 60.0),
+    "h": ("time", 3600.0),
+    "day": ("time", 86400.0),
+    "thousand": ("count", 1e3),
+    "million": ("count", 1e6),
+    "billion": ("count", 1e9),
+}  # unit -> what it measures, and how much
+_SIZES |= {
+    f"{p}{b}": ("bits", 8.0 * k**n)
+    for b, k in (("b", 1000), ("ib", 1024))
+    for n, p in enumerate("kmgt", 1)
+}
+_UNITS |= {u: u for u in ("%", *_SIZES)}
 
 _SIGNS = str.maketrans({"−": "-", "×": "*", "⁄": "/", "^": "**"})
 
@@ -279,6 +308,16 @@ def _off(given, item, say):
     return say["off"].format(format_number(given), abs(given / item.value - 1) * 100)
 
 
+def _close(value, item):
+    "Whether a number is the item's, within its tolerance."
+    return math.isclose(
+        value,
+        item.value,
+        rel_tol=max(item.tolerance, 1e-9),
+        abs_tol=0.0 if item.value else max(item.tolerance, 1e-9),
+    )
+
+
 def _judge_number(item, given):
     say, (value, unit) = SAY[item.lang], read_number(given, item.lang)
     known, wanted = _UNITS.get(unit.lower()), _UNITS.get(item.unit.lower())
@@ -286,13 +325,11 @@ def _judge_number(item, given):
     if known == "%" and wanted != "%":
         value /= 100
     elif known and wanted and known != wanted:
-        return Grade(0.0, f"{say['unit'].format(item.unit, unit)}; {expected}")
-    if math.isclose(
-        value,
-        item.value,
-        rel_tol=max(item.tolerance, 1e-9),
-        abs_tol=0.0 if item.value else max(item.tolerance, 1e-9),
-    ):
+        (kind, size), (other, wanted_size) = (_SIZES.get(u, (u, 1.0)) for u in (known, wanted))
+        if kind != other or not _close(value * size / wanted_size, item):
+            return Grade(0.0, f"{say['unit'].format(item.unit, unit)}; {expected}")
+        value *= size / wanted_size
+    if _close(value, item):
         return Grade(1.0, f"{say['right']}: {format_number(item.value)} {item.unit}".strip())
     return Grade(0.0, "; ".join(filter(None, (_off(value, item, say), expected))))
 

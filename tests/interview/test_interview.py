@@ -209,6 +209,43 @@ def test_the_answer_as_it_is_shown_is_right_and_twice_it_is_not():
                 assert format_number(item.value) in judge(item, 1e-7).message
 
 
+@pytest.mark.parametrize(
+    "value,unit,right,wrong",
+    [
+        (
+            2048,
+            "MiB",
+            ["2 GiB", "2048", "2048 MiB", "2097152 KiB", "2147483648 bytes"],
+            ["2 GB", "2", "2 MiB", "2 nats", "2 s", "2 KiB"],
+        ),
+        (10.8, "GB", ["10800 MB", "1.08e10 bytes", "10.8 GB"], ["10.8 GiB", "10.8 MB"]),
+        (392, "bits", ["49 bytes", "271.7 nats"], ["49", "49 s"]),
+        (66, "小时", ["2.75 天", "3960 分钟", "66 h"], ["2.75", "66 天"]),
+        (675, "million", ["0.675 billion"], ["675 billion"]),
+    ],
+)
+def test_another_unit_of_the_same_kind_is_converted(value, unit, right, wrong):
+    item = Item(
+        "c.size",
+        "numeric",
+        "c",
+        "senior",
+        2.0,
+        "How many?",
+        "So many.",
+        value=value,
+        tolerance=0.001,
+        unit=unit,
+    )
+    assert all(judge(item, typed).score == 1 for typed in right), [
+        judge(item, typed) for typed in right
+    ]
+    assert all(judge(item, typed).score == 0 for typed in wrong), [
+        judge(item, typed) for typed in wrong
+    ]
+    assert f"wanted in {unit}, not in nats" in judge(item, f"{7 * value} nats").message
+
+
 def test_tolerance_zero_is_exact_up_to_rounding_and_zero_can_be_the_answer():
     third, zero = (
         Item("a.n", "numeric", "a", "junior", 1.0, "", "", value=v) for v in (1 / 3, 0.0)

@@ -4,12 +4,14 @@ is named, word for word.
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mmgen.interview import BankError, as_markdown, bank, check_questions, load_questions, schema
 from mmgen.interview.arithmetic import FormulaError, evaluate, names
@@ -214,3 +216,100 @@ def test_a_question_and_an_exercise_never_share_an_id():
     from mmgen.exercises import all_exercises
 
     assert not {q["id"] for q in bank.all_questions()} & set(all_exercises())
+
+
+def texts(q, lang):
+    "Every text of an entry in one language."
+    found = []
+
+    def walk(x):
+        for k, v in x.items() if isinstance(x, dict) else enumerate(x):
+            if k == lang:
+                found.extend([v] if isinstance(v, str) else v)
+            elif isinstance(v, (dict, list)):
+                walk(v)
+
+    walk({k: v for k, v in q.items() if k not in ("covers", "sources", "draw")})
+    return found
+
+
+def refused(entries, glossary):
+    "Where an entry uses a Chinese rendering that the glossary refuses."
+    pairs = [(term["zh"], re.compile(pattern)) for term in glossary for pattern in term["not"]]
+    return [
+        f"{q['id']}: {m[0]!r}; the term is {zh}"
+        for q in entries
+        for text in texts(q, "zh")
+        for zh, p in pairs
+        if (m := p.search(text))
+    ]
+
+
+GLOSSARY = yaml.safe_load((ROOT / "data" / "glossary.yaml").read_text(encoding="utf8"))
+
+
+def test_one_chinese_term_for_each_concept():
+    assert all(set(term) == {"en", "zh", "not"} and term["not"] for term in GLOSSARY)
+    assert len({term["en"] for term in GLOSSARY}) == len(GLOSSARY) > 30
+    assert refused(bank.all_questions(), GLOSSARY) == []
+
+
+@pytest.mark.parametrize("term", GLOSSARY, ids=lambda t: t["en"])
+def test_a_refused_rendering_is_found(term):
+    """Each one, planted in an answer, an option and a rubric, is named; the term itself is not
+    refused.
+    """
+    for pattern in term["not"]:
+        planted = re.sub(r"\(\?[^)]*\)", " ", pattern).strip() + "。"
+        oral, choice, _ = (dict(q) for q in bank.read_bank(FIXTURES / "good.yaml"))
+        oral["answer"] = {**oral["answer"], "zh": planted}
+        choice["right"] = {**choice["right"], "zh": f"又见 {planted}"}
+        oral["rubric"] = {**oral["rubric"], "zh": [planted]}
+        found = refused([oral, choice], GLOSSARY)
+        assert len(found) >= 3 and {f.split(":")[0] for f in found} == {oral["id"], choice["id"]}, (
+            pattern,
+            found,
+        )
+        assert any(f.endswith(f"the term is {term['zh']}") for f in found)
+    assert not refused([dict(id="a.term", answer={"en": "", "zh": term["zh"]})], GLOSSARY)
+
+
+def thin(entries):
+    """Points of a rubric too short to mark, refutations that only point somewhere, and reviews of
+    code that is not shown.
+    """
+    for q in entries:
+        if q["kind"] != "oral":
+            continue
+        for en, zh in zip(q["rubric"]["en"], q["rubric"]["zh"]):
+            if len(en.split()) < 4 or len(zh) < 6:
+                yield f"{q['id']}: rubric: {en!r}, {zh!r}"
+        for lang, pointing in (
+            ("en", "section named below|under the heading|see the cell"),
+            ("zh", "所列小节|所指小节|见.{0,4}单元格"),
+        ):
+            if m := re.search(pointing, q["refuted"][lang]):
+                yield f"{q['id']}: refuted: {m[0]!r}"
+            if re.match("Review |审", q["question"][lang]) and "```" not in q["question"][lang]:
+                yield f"{q['id']}: no code is shown"
+
+
+def test_points_can_be_marked_and_a_refutation_says_why():
+    assert list(thin(bank.all_questions())) == []
+    rubric = {
+        "en": ["numbers", "says which numbers are meant"],
+        "zh": ["数字", "说出指的是哪些数字"],
+    }
+    broken = dict(
+        bank.read_bank(FIXTURES / "good.yaml")[0],
+        rubric=rubric,
+        question={"en": "Review this loop.", "zh": "审这段循环。"},
+        refuted={"en": "The figure of the section named below.", "zh": "所列小节的图。"},
+    )
+    assert [line.split(": ", 1)[1][:7] for line in thin([broken])] == [
+        "rubric:",
+        "refuted",
+        "no code",
+        "refuted",
+        "no code",
+    ]
