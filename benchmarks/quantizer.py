@@ -33,7 +33,7 @@ FULL = [
 FULL += [(65536, 64, 512), (65536, 64, 1024), (65536, 64, 16384)]
 PEER_LIMIT = (
     2**29
-)  # largest n * k for which the peer is run: its distances alone are then 2 GiB, and a step half a minute
+)  # largest n * k that the peer is given: its distances are then 2 GiB, a step takes half a minute
 
 
 def build(who, d, codebook):

@@ -35,7 +35,10 @@ def ours(solver, predict, shape, n, device):
     "Seconds of one walk of ours."
     name, path = solver.split(" ")[0], noise_path("flow" if "flow" in solver else "linear")
     if predict == "x0":
-        denoise = lambda x, t: x
+
+        def denoise(x, t):
+            return x
+
     else:
         denoise = Denoiser(lambda x, t, y: x, path, "flow" if "flow" in solver else "eps")
     walk = sample(

@@ -1,4 +1,4 @@
-"""The `mmgen` command: be asked, see how far you are, hold a mock interview, look at the machine."""
+"""The `mmgen` command: be asked, see how far you are, be interviewed, look at the machine."""
 
 import argparse
 import os

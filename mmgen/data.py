@@ -236,9 +236,9 @@ class SpokenDigits(_Clips):
     """
 
     def __init__(self, split: str = "train", language: str = "english", seconds: float = 0.8):
-        f = _npz(
-            f"speech/{_one_of('language', language, LANGUAGES)}-{_one_of('split', split, SPLITS)}.npz"
-        )
+        _one_of("language", language, LANGUAGES)
+        _one_of("split", split, SPLITS)
+        f = _npz(f"speech/{language}-{split}.npz")
         clips = mu_law_inverse(torch.from_numpy(f["codes"])).split(f["lengths"].tolist())
         super().__init__(clips, f["digits"], f["voices"].tolist(), seconds)
 

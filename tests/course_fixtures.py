@@ -17,7 +17,8 @@ branch = main
 """
 
 REFERENCES = """
-- {key: kingma2014, title: Auto-Encoding Variational Bayes, authors: [Kingma, Welling], year: 2014, venue: ICLR 2014, arxiv: "1312.6114"}
+- {key: kingma2014, title: Auto-Encoding Variational Bayes, authors: [Kingma, Welling],
+   year: 2014, venue: ICLR 2014, arxiv: "1312.6114"}
 """
 
 

@@ -1,1 +1,1 @@
-"""What authors and CI use: authoring, gates, runs, records, the site, mutants. Never in the wheel."""
+"""What authors and CI use: gates, runs, records, the site, mutants. Never in the wheel."""

@@ -38,7 +38,7 @@ def tidy(text, nb) -> str:
     "An exported module as it is stored: docstring, no cell marks, formatted."
     promise, map_ = repo.title(nb)[1], module_map(nb)
     if text.startswith('"""'):
-        lines = "\n".join(textwrap.wrap(promise, 96, break_on_hyphens=False))
+        lines = "\n".join(textwrap.wrap(promise, 94, break_on_hyphens=False))
         whole = f"{lines}\n\n{map_}\n" if map_ else lines + "\n" * ("\n" in lines)
         text = DOCSTRING.sub(lambda _: f'"""{whole}"""\n', text, count=1)
     return NAMES.sub(packed, formatted(MARK.sub("", text)), count=1)

@@ -245,7 +245,8 @@ def small(nb, path, root):
 
 
 UNITS = (
-    r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|percent|per cent|[kKMG]i?B"
+    r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|percent|per cent"
+    r"|[kKMG]i?B"
     r"|(?:times|x) (?:faster|slower)|images per second)"
 )
 MEASURED = re.compile(rf"(?<![\w.,^_{{-])(\d+(?:[.,]\d+)*)\s?(?:{UNITS})(?![\w/])")
@@ -304,7 +305,8 @@ TIME = re.compile(
     r"\b\d+(?:\.\d+)?\s?(?:s|ms|µs|min|seconds?|minutes?|CPU-s|CPU-seconds?|CPU seconds?)\b"
 )
 MACHINE = re.compile(
-    r"\b(?:\d+|one|two) (?:CPU )?(?:threads?|cores?)\b|\bthreads?:? ?\d+|NVIDIA|\bAMD\b|\bIntel\b|Apple|\bcuda\b",
+    r"\b(?:\d+|one|two) (?:CPU )?(?:threads?|cores?)\b|\bthreads?:? ?\d+|NVIDIA|\bAMD\b|\bIntel\b"
+    r"|Apple|\bcuda\b",
     re.I,
 )
 

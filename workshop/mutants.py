@@ -63,7 +63,8 @@ WRAPPERS = set(
     "unsqueeze squeeze expand repeat "
     "repeat_interleave cumsum cumprod flip roll sort argsort floor ceil round sorted reversed "
     "set dropout softplus logsigmoid "
-    "t erf sin cos bool swapaxes movedim nan_to_num diff cummax triu tril hardtanh tan no_grad".split()
+    "t erf sin cos bool swapaxes movedim nan_to_num diff cummax triu tril hardtanh tan "
+    "no_grad".split()
 )
 REDUCTIONS = set(
     (

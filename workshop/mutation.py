@@ -323,8 +323,9 @@ def record(verdicts, file):
 
     text = f"""# Mutants of the reference solutions, put before the exercises' checkers
 
-Written by `python3 course.py mutants --record`; `workshop/mutants.py` says what each operator changes, `data/mutants.yaml` which mutants
-do the same as the reference or fulfil the task as well, and why. Score = killed / (the rest). Python {platform.python_version()}, torch
+Written by `python3 course.py mutants --record`; `workshop/mutants.py` says what each operator
+changes, `data/mutants.yaml` which mutants do the same as the reference or fulfil the task as
+well, and why. Score = killed / (the rest). Python {platform.python_version()}, torch
 {torch.__version__}.
 
 {table(verdicts)}

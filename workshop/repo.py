@@ -1,4 +1,4 @@
-"""`settings.ini` and the notebooks of the checkout. Every error names the nearest right spelling."""
+"""`settings.ini` and the notebooks of the checkout; an error names the nearest right spelling."""
 
 import ast
 import configparser

@@ -15,8 +15,10 @@ class Recall(Exercise):
 
     id = "interview.recall"
     difficulty, importance, minutes = 2, 1, 6
-    task = r"""FSRS-6 says that the probability of recall $t$ days after a review is $R = (1 + F t/S)^{-d}$. The stability $S$ is the
-number of days after which $R = 0.9$, which fixes $F$. Return $R$ for floats `days`, `stability` and `decay`, without a look into the
+    task = """"FSRS-6 says that the probability of recall $t$ days after a review is $R = (1 + F
+t/S)^{-d}$. The stability $S$ is the
+number of days after which $R = 0.9$, which fixes $F$. Return $R$ for floats `days`, `stability`
+and `decay`, without a look into the
 package."""
     starter = """
 def recall(days, stability, decay=0.1542): ...
@@ -97,7 +99,8 @@ class Interval(Exercise):
 
     id = "interview.interval"
     difficulty, importance, minutes = 2, 1, 6
-    task = r"""Return after how many days recall has fallen to `wanted`, for a card of stability `stability`, by the same curve
+    task = """"Return after how many days recall has fallen to `wanted`, for a card of stability
+`stability`, by the same curve
 $R = (1 + F t/S)^{-d}$ with $F = 0.9^{-1/d} - 1$. No rounding."""
     starter = """
 def interval(stability, wanted, decay=0.1542): ...
@@ -179,9 +182,10 @@ class Brier(Exercise):
     id = "interview.brier"
     difficulty, importance, minutes = 2, 3, 8
     covers = ()
-    task = """`said` (n,) is how sure a candidate was of each answer, in [0, 1]; `right` (n,) is 1. where it was right, else 0. Return
-two floats: the Brier score, which is the mean squared difference, and the bias, which is the mean of `said` minus the mean of `right`
-(above 0: too sure)."""
+    task = """`said` (n,) is how sure a candidate was of each answer, in [0, 1]; `right` (n,) is
+1. where it was right, else 0. Return two floats: the Brier score, which is the mean squared
+difference, and the bias, which is the mean of `said` minus the mean of `right` (above 0: too
+sure)."""
     starter = """
 def calibration(said, right): ...
 """
@@ -283,10 +287,11 @@ class SampleFlops(Exercise):
     id = "interview.sample_flops"
     difficulty, importance, minutes = 3, 5, 8
     covers = ()
-    task = """A transformer denoiser has `depth` blocks of width `dim`; each holds attention (query, key, value and output projections)
-and an MLP that widens four times. One picture is `tokens` tokens. Return the floating-point operations, an integer, of drawing it in
-`steps` steps; a multiply and an add are two. With `guided` each step runs the network twice. Matrix products only: no norms, no
-softmax, no modulation."""
+    task = """A transformer denoiser has `depth` blocks of width `dim`; each holds attention
+(query, key, value and output projections) and an MLP that widens four times. One picture is
+`tokens` tokens. Return the floating-point operations, an integer, of drawing it in `steps` steps;
+a multiply and an add are two. With `guided` each step runs the network twice. Matrix products
+only: no norms, no softmax, no modulation."""
     starter = """
 def sample_flops(depth, dim, tokens, steps, guided): ...
 """
@@ -389,9 +394,9 @@ class StateBytes(Exercise):
     id, kind = "interview.state_bytes", "bug"
     difficulty, importance, minutes = 2, 5, 5
     covers = ()
-    task = """`n` weights are trained with AdamW in mixed precision: weights and gradients in bfloat16, and in float32 a copy of the
-weights and both moments; with `ema` also an averaged copy in float32. A candidate's estimate forgets something. Repair it; activations
-are not counted."""
+    task = """`n` weights are trained with AdamW in mixed precision: weights and gradients in
+bfloat16, and in float32 a copy of the weights and both moments; with `ema` also an averaged copy
+in float32. A candidate's estimate forgets something. Repair it; activations are not counted."""
     starter = """
 def state_bytes(n, ema=False):
     weights, gradients = 2 * n, 2 * n  # bfloat16

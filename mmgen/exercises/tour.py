@@ -13,8 +13,8 @@ class CodeBits(Exercise):
     id = "tour.code_bits"
     difficulty, importance, minutes = 1, 4, 3
     covers = ("S0-F5", "S3-F17")
-    task = """`grid` is (rows, columns) of codes, each one of `n_codes`. Return how many bits the grid takes when every code is
-equally likely."""
+    task = """`grid` is (rows, columns) of codes, each one of `n_codes`. Return how many bits the
+grid takes when every code is equally likely."""
     starter = """
 def code_bits(grid, n_codes): ...
 """
@@ -90,8 +90,8 @@ class Psnr(Exercise):
     id = "tour.psnr"
     difficulty, importance, minutes = 1, 4, 4
     covers = ("S4-F9",)
-    task = """Return the peak signal-to-noise ratio in decibels of `x_hat` against `x`, two float tensors `(b, c, h, w)` in [-1, 1],
-from the mean squared error of the whole batch."""
+    task = """Return the peak signal-to-noise ratio in decibels of `x_hat` against `x`, two float
+tensors `(b, c, h, w)` in [-1, 1], from the mean squared error of the whole batch."""
     starter = """
 def psnr(x_hat, x): ...
 """

@@ -82,7 +82,9 @@ def letter(kind, c) -> str:
 
 
 def bars(node):
-    "Bars of a norm are as high as a letter unless `\\left` says otherwise; an upright bar encloses, `\\mid` stands between."
+    """Bars of a norm are as high as a letter unless `\\left` says otherwise; an upright bar
+    encloses, `\\mid` stands between.
+    """
     if node.tag == "mo" and node.text in ("‖", "|", "∣") and "stretchy" not in node.attrib:
         node.set("stretchy", "false")
     if node.tag == "mo" and node.text == "|":

@@ -93,7 +93,8 @@ def question(site, item, n, lang) -> str:
         f'class="num">{n}</span> {name} '
         f'<span class="level">{level} · {W[item.kind]}</span></h2><div '
         f'class="ask">{md(item.text)}</div>'
-        f"{options(md, item)}<details><summary>{W['fold']}</summary>{answer(md, item, W)}</details></article>"
+        f"{options(md, item)}<details><summary>{W['fold']}</summary>"
+        f"{answer(md, item, W)}</details></article>"
     )
 
 

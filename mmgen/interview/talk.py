@@ -448,7 +448,8 @@ class Room:
         if t["why"] == "follow-up":
             return said
         words = f"<pre>{html.escape(t['message'])}</pre>" if t["message"] else ""
-        return f"{said}{words}<details><summary>{s['model']}</summary>{rich(t['item']['answer'])}</details><hr>"
+        model = f"<summary>{s['model']}</summary>{rich(t['item']['answer'])}"
+        return f"{said}{words}<details>{model}</details><hr>"
 
     def end(self):
         "The report, beside the notebook and below."

@@ -316,7 +316,8 @@ def run(topic=None, level=None, lang="en", kinds=None, n=10, seed=None, edit=Fal
     }
     for number, item in enumerate(items, 1):
         print(
-            f"\n{bold(f'{number}/{len(items)} · {item.topic} · {item.level}')}\n\n{wrapped(item.text)}\n"
+            f"\n{bold(f'{number}/{len(items)} · {item.topic} · {item.level}')}\n\n"
+            f"{wrapped(item.text)}\n"
         )
         try:
             grades.append(ask[item.kind](item, time.monotonic()))

@@ -186,7 +186,9 @@ class QuizBox:
 
         self.inputs.children = (
             _page(
-                f"<p>{html.escape(self.say['open'].format(NOTEBOOKS[self.item.topic], self.item.id))}</p>"
+                "<p>"
+                + html.escape(self.say["open"].format(NOTEBOOKS[self.item.topic], self.item.id))
+                + "</p>"
             ),
         )
         self.wait(self.words["next"], self.next, unknown=False)

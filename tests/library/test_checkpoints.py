@@ -282,7 +282,10 @@ def test_what_the_message_of_a_damaged_file_says(good, tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(
             CheckpointError,
-            match=rf"w\.safetensors \({len(damaged):,} bytes\) is cut or damaged: sha256 \w+\.\., recorded .*fetch or save it again",
+            match=(
+                rf"w\.safetensors \({len(damaged):,} bytes\) is cut or damaged: sha256 "
+                rf"\w+\.\., recorded .*fetch or save it again"
+            ),
         ):
             read_tensors(path)
 
@@ -814,7 +817,10 @@ def test_another_setting_is_refused_with_both_values(tmp_path):
     other = Recipe(**{**jobs.RECIPE.__dict__, "lr": 0.5})
     with pytest.raises(
         ValueError,
-        match=r"recipe\.lr was 0\.01, now 0\.5; config\.codes was 512, now 256; config\.depth was 'absent', now 2.*load_state",
+        match=(
+            r"recipe\.lr was 0\.01, now 0\.5; config\.codes was 512, now 256; "
+            r"config\.depth was 'absent', now 2.*load_state"
+        ),
     ):
         next(jobs.states(tmp_path, other, config={"width": 64, "codes": 256, "depth": 2}))
     with pytest.raises(ValueError, match=r"batches\.batch_size was 8, now 4"):

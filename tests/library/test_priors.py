@@ -677,7 +677,10 @@ def test_codes_labels_and_tokenizers_that_do_not_fit_are_told():
     for prior, read in ((ar, ar.nll), (ar, ar.logits), (masked, masked.predict)):
         with pytest.raises(
             ValueError,
-            match=r"codes has shape \(2, \d+, \d+\); expected \(b, \d+\): of grids, codes.flatten\(1\)",
+            match=(
+                r"codes has shape \(2, \d+, \d+\); expected \(b, \d+\): of grids, "
+                r"codes.flatten\(1\)"
+            ),
         ):
             read(torch.zeros(2, *prior.shape, dtype=torch.int64), y)
         with pytest.raises(IndexError, match=rf"indices run from 0 to {prior.n_codes}"):

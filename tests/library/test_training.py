@@ -382,7 +382,10 @@ def test_no_step_after_a_number_that_is_not_finite(tmp_path, where, words, ema):
             break
     with pytest.raises(
         NonFiniteError,
-        match=rf"step 8, batch 7: .*{words}.*The step was not taken. The last good checkpoint is .*step_00000005",
+        match=(
+            rf"step 8, batch 7: .*{words}.*The step was not taken. The last good "
+            rf"checkpoint is .*step_00000005"
+        ),
     ):
         next(states)
     assert jobs.digest(s.model, s.ema) == before, "weights, buffers and average are as after step 7"
@@ -394,7 +397,10 @@ def test_the_batch_is_named_when_the_data_is_bad():
     x[11, 2] = math.nan
     with pytest.raises(
         NonFiniteError,
-        match=r"step \d, batch \d: .*First bad tensor: batch\[0\] \(1 of 15 values\).*pass folder= to fit",
+        match=(
+            r"step \d, batch \d: .*First bad tensor: batch\[0\] \(1 of 15 "
+            r"values\).*pass folder= to fit"
+        ),
     ):
         run(quick(linear(), Recipe(steps=4), data=Batches((x, y), 5)))
     with pytest.raises(NonFiniteError, match=r"step 1, batch 0 to 3: .*batch\[\d\]\[0\] \(1 of"):
@@ -430,7 +436,10 @@ def test_what_does_not_fit_into_memory_is_said_and_a_smaller_batch_works_after(t
         if s.step == 7:
             before = jobs.digest(s.model)
             break
-    words = r"step 8 did not fit into memory and was not taken: .*accumulate=, precision='bf16' or .* need less. The last good .*_00000005"
+    words = (
+        r"step 8 did not fit into memory and was not taken: .*accumulate=, "
+        r"precision='bf16' or .* need less. The last good .*_00000005"
+    )
     with pytest.raises(MemoryError, match=words):
         next(states)
     assert jobs.digest(net) == before and all(p.grad is None for p in net.parameters())
@@ -654,7 +663,10 @@ def test_fit_refuses_muon_on_a_table():
 
     with pytest.raises(
         ValueError,
-        match=r"words\.weight, places\.weight to Muon, .*hidden matrices; .*matrix_optimizers\(model, adam=",
+        match=(
+            r"words\.weight, places\.weight to Muon, .*hidden matrices; "
+            r".*matrix_optimizers\(model, adam="
+        ),
     ):
         train(matrix_optimizers)
     with pytest.raises(ValueError, match="places.weight to Muon"):
