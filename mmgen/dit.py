@@ -327,8 +327,11 @@ class DiT(nn.Module, Pretrained):
     """
 
     def __init__(
-        self, config: DiTConfig = DiTConfig(), trunk=AdaLNZero
-    ):  # config -> module (x, time, label, turn, run) -> (b, n, out_width): how the condition gets in
+        self,
+        config: DiTConfig = DiTConfig(),
+        # how the condition gets in: config -> module (x, time, label, turn, run) -> (b, n, out_width)
+        trunk=AdaLNZero,
+    ):
         super().__init__()
         c = self.config = config if isinstance(config, DiTConfig) else DiTConfig(**config)
         self.embed, self.places = (

@@ -75,8 +75,12 @@ class PatchDiscriminator(nn.Sequential):
     """
 
     def __init__(
-        self, channels: int = 1, width: int = 16, layers: int = 2, norm=None
-    ):  # width -> module after each stride but the first; None: none, which spares tuning in small nets
+        self,
+        channels: int = 1,
+        width: int = 16,
+        layers: int = 2,
+        norm=None,  # width -> module after each stride but the first; None needs no tuning
+    ):
         parts = []
         for i in range(layers):
             n = width * 2**i
