@@ -329,7 +329,7 @@ class DiT(nn.Module, Pretrained):
     def __init__(
         self,
         config: DiTConfig = DiTConfig(),
-        # how the condition gets in: config -> module (x, time, label, turn, run) -> (b, n, out_width)
+        # config -> module (x, time, label, turn, run) -> (b, n, out_width): how the condition enters
         trunk=AdaLNZero,
     ):
         super().__init__()
