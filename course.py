@@ -427,6 +427,7 @@ def install(build, extra):
         STAMP.unlink()
     say("[2/4] PyTorch, by far the largest download")
     pip(torch_args(build), "PyTorch")
+    quiet([python_in(VENV), "-m", "pip", "uninstall", "-y", "mmgen"])  # its name until now
     say("[3/4] the course's packages")
     pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
     say("[4/4] looking whether it works")

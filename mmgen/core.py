@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .installed import repair
+
 
 def seed_everything(seed: int = 0):
     """Seed Python, NumPy and PyTorch on every device; the same machine, versions and threads then
@@ -58,10 +60,8 @@ def data_path(*parts: str) -> Path:
     for folder in (here / "_data", here.parent / "data", here / "data"):
         if (path := folder.joinpath(*parts)).exists():
             return path
-    raise FileNotFoundError(
-        f"{'/'.join(parts)} is not among the embedded data; restore it with `git checkout -- "
-        "data`, or reinstall mmgen"
-    )
+    missing = "/".join(parts)
+    raise FileNotFoundError(f"{missing} is not among the embedded data; try `{repair()}`")
 
 
 def has_values(x: torch.Tensor) -> bool:

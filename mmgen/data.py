@@ -32,6 +32,7 @@ import numpy as np
 import torch
 
 from .core import data_path
+from .installed import repair
 
 
 class DataError(RuntimeError):
@@ -44,17 +45,6 @@ def checksums() -> dict:
     "sha256 of every embedded file by its name below `data/`, as recorded in `data/SHA256SUMS`."
     lines = data_path("SHA256SUMS").read_text(encoding="utf8").splitlines()
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-
-
-def _restore(name):
-    """The command that brings an embedded file back: from git in a checkout, from the package where
-    it is installed.
-    """
-    return (
-        "pip install --force-reinstall mmgen"
-        if data_path("SHA256SUMS").parent.name == "_data"
-        else f"git checkout -- data/{name}"
-    )
 
 
 def _what(raw):
@@ -90,7 +80,7 @@ def read_checked(
         return raw
     raise DataError(
         f"data/{name} is not as published: expected sha256 {known[name]}, got {_what(raw)}. "
-        f"Restore it with: {_restore(name)}"
+        f"Restore it with: {repair(name)}"
     )
 
 

@@ -329,7 +329,7 @@ class DiT(nn.Module, Pretrained):
     def __init__(
         self,
         config: DiTConfig = DiTConfig(),
-        # config -> module (x, time, label, turn, run) -> (b, n, out_width): how the condition enters
+        # config -> module (x, time, label, turn, run) -> (b, n, out_width): how conditions enter
         trunk=AdaLNZero,
     ):
         super().__init__()

@@ -44,12 +44,12 @@ def gpu_name() -> str:
 def requirements() -> list:
     "Names of the packages that mmgen and the course need."
     try:
-        found = metadata.requires("mmgen") or []
+        found = metadata.requires("mmgen-course") or []
     except metadata.PackageNotFoundError:
         found = []
     return sorted(
         {re.match(r"[\w.-]+", r)[0] for r in found if "extra ==" not in r or "course" in r}
-        - {"mmgen"},
+        - {"mmgen-course"},
         key=str.lower,
     )
 
@@ -100,6 +100,7 @@ def lines() -> list:
     "Everything found, as (name, text)."
     import mmgen
 
+    from .installed import others
     from .interview.checkout import CourseError, find_root
 
     try:
@@ -116,6 +117,7 @@ def lines() -> list:
         ("disk", f"{free:.1f} GB free"),
         ("torch", torch_line()),
     ]
+    found += [("clash", f"PROBLEM: {text}") for text in others()]
     lacking = [name for name, version in versions().items() if version is None]
     found += [("packages", ", ".join(f"{n} {v}" for n, v in versions().items() if v))]
     if lacking:

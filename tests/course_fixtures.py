@@ -79,7 +79,10 @@ def make_course(folder, smoke="", **notebooks):
     (folder / "data" / "references.yaml").write_text(REFERENCES, encoding="utf8")
     (folder / "settings.ini").write_text(SETTINGS.format(smoke=smoke), encoding="utf8")
     (folder / "README.md").write_text(
-        "# Course\n\n<!-- notebooks -->\n<!-- /notebooks -->\n", encoding="utf8"
+        "# Course\n\n<!-- badges -->\n<!-- /badges -->\n<!-- get -->\n<!-- /get -->\n"
+        "<!-- install -->\n"
+        "<!-- /install -->\n<!-- notebooks -->\n<!-- /notebooks -->\n",
+        encoding="utf8",
     )
     for name, nb in notebooks.items():
         (folder / "nbs" / f"{name[1:]}.ipynb").write_text(json.dumps(nb), encoding="utf8")

@@ -94,6 +94,13 @@ def author_commands(command):
         help="first add the green runs recorded elsewhere, for instance on a GPU machine",
     )
     add = command(
+        publish,
+        "write the address of the course everywhere",
+        "A second call with the same words changes nothing.",
+    )
+    add("place", metavar="OWNER/NAME", help="the repository on GitHub")
+    add("--branch", help="its main branch (default: the one that settings.ini names)")
+    add = command(
         site,
         "build the course as web pages, from the stored notebooks",
         "Nothing is run or fetched; every link is checked.",
@@ -204,6 +211,15 @@ def links(args):
         "\n".join(f"changed {name}" for name in changed)
         or "everything is in step with settings.ini"
     )
+
+
+def publish(args):
+    "Write the address of the course everywhere."
+    from .publish import publish
+    from .repo import find_root
+
+    changed = publish(find_root(), args.place, args.branch)
+    print("\n".join(f"changed {name}" for name in changed) or "everything has this address already")
 
 
 def site(args):

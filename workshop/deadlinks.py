@@ -79,6 +79,9 @@ def own_addresses(root):
     """Pattern of the addresses that name a file of this repository, and the folder where the files
     lie.
     """
-    owner, name, branch = map(re.escape, repo.repository(root))
+    repository = repo.repository(root)
+    if not repository.web:
+        return re.compile(r"(?!)"), Path(root)  # not published: no address is ours
+    owner, name, branch = map(re.escape, repository)
     hosts = r"https://(?:github\.com|colab\.research\.google\.com/github)"
     return re.compile(rf"{hosts}/{owner}/{name}/(?:blob|tree)/{branch}/([^#?]+)"), Path(root)

@@ -21,6 +21,7 @@ from mmgen.interview.references import problems as citation_problems
 from . import links, repo
 
 NOTEBOOK_GATES, REPOSITORY_GATES = {}, {}
+TEXTS = (".py", ".ipynb", ".md", ".yml", ".yaml", ".toml", ".ini", ".html", ".js", ".txt")
 KEPT = ("tags", "covers")  # cell metadata: what a cell is, and which claims it answers for
 NOTEBOOK_MB, REPOSITORY_MB, CELL_LINES = 1, 50, 90
 
@@ -156,16 +157,14 @@ def parameters_cell(nb, path, root):
 def linked(nb, path, root):
     "The Colab badge and the set-up cell are those that settings.ini gives."
     repository, first = repo.repository(root), repo.source(nb["cells"][0]) if nb["cells"] else ""
-    ends_well = first.rstrip().endswith(links.badge(*repository, Path(path).stem))
-    bad = (
-        []
-        if ends_well
-        else ["the first cell does not end in its Colab badge; run `python3 course.py links`"]
-    )
+    badge = links.badge(repository, Path(path).stem)
+    ends_well = first.rstrip().endswith(badge) if badge else links.BADGE not in first
+    wanted = "does not end in its Colab badge" if badge else "has a badge without an address"
+    bad = [] if ends_well else [f"the first cell {wanted}; run `python3 course.py links`"]
     setup = [repo.source(c) for c in nb["cells"][1:2] if "setup" in c["metadata"].get("tags", ())]
     return bad + (
         []
-        if setup == [links.setup_source(*repository)]
+        if setup == [links.setup_source(repository)]
         else ["cell 2 is not the generated set-up cell; run `python3 course.py links`"]
     )
 
@@ -528,12 +527,40 @@ def readme_in_step(root):
         if shown == records.table(root).strip()
         else ["the README's table of notebooks is out of step; run `python3 course.py links`"]
     )
-    linked = links.relink(text, *repo.repository(root)) == text
+    linked = links.relink(text, repo.repository(root)) == text
     return bad + (
         []
         if linked
         else ["the README's links do not follow settings.ini; run `python3 course.py links`"]
     )
+
+
+ADDRESS = re.compile(
+    r"(?:github\.com|colab\.research\.google\.com/github)/([\w.-]+)/(mmgen[\w.-]*?)(?:\.git)?(?=[/@#\s\"')\]]|$)"
+)
+BY_NAME = re.compile(
+    r"pip3? install (?:-{1,2}[\w-]+ )*[\"']?mmgen(?:-course)?(?![\w\s-]*@)\b[\"']?(?!/)"
+)
+
+
+@gate(REPOSITORY_GATES)
+def own_address(root):
+    """No address of the course but the one in settings.ini, and no advice to install it by a name
+    that belongs to others.
+    """
+    repository, bad = repo.repository(root), []
+    for path in tracked(root):
+        if path.suffix not in TEXTS:
+            continue
+        where, text = path.relative_to(root), path.read_text(encoding="utf8", errors="replace")
+        if where.parts[0] == "tests":
+            continue  # what tests plant
+        for m in ADDRESS.finditer(text):
+            if (m[1], m[2]) != (repository.owner, repository.name):
+                bad.append(f"{where.as_posix()}: {m[0]} is not the address in settings.ini")
+        for m in BY_NAME.finditer(text):
+            bad.append(f"{where.as_posix()}: {m[0]!r}: that name on an index is another package")
+    return bad
 
 
 @gate(REPOSITORY_GATES)
@@ -568,7 +595,11 @@ def main(names=(), listing=False) -> int:
         for name, f in (NOTEBOOK_GATES | REPOSITORY_GATES).items():
             print(f"{name:<26} {f.__doc__.splitlines()[0]}")
         return 0
+    from .publish import told
+
     root, bad = repo.find_root(), 0
+    if notice := told(root):
+        print(f"::notice::{notice}" if os.environ.get("GITHUB_ACTIONS") else notice)
     paths = repo.pick(names, repo.notebooks(root))
     found = [(p.name, check_notebook(p, root)) for p in paths] + (
         [] if names else [("repository", check_repository(root))]

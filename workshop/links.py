@@ -10,25 +10,35 @@ from . import repo
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
-def badge(owner, name, branch, stem) -> str:
-    "The Open-in-Colab badge of one notebook, in Markdown."
-    return (
-        "[![Open in "
-        f"Colab]({BADGE})](https://colab.research.google.com/github/{owner}/{name}/blob/{branch}/nbs/{stem}.ipynb)"
-    )
+def badge(repository, stem) -> str:
+    "The Open-in-Colab badge of one notebook, in Markdown; '' as long as there is no address."
+    address = repository.colab(stem)
+    return f"[![Open in Colab]({BADGE})]({address})" if address else ""
 
 
-def setup_source(owner, name, branch) -> str:
-    """Source of the set-up cell: installs mmgen where it is missing, for instance on Colab, and
-    else does nothing.
-    """
-    return (
-        "# On Colab, or wherever mmgen is missing, install it; elsewhere this does nothing.\n"
-        "try:\n"
-        "    import mmgen\n"
-        "except ImportError:\n"
-        f"    %pip install -q git+https://github.com/{owner}/{name}.git@{branch}"
-    )
+SETUP = """\
+# Where the course is installed this does nothing. Elsewhere, for instance on Colab, give it the
+# course: upload its wheel (mmgen_course-*.whl) beside the notebook, or mount a folder that holds
+# the course and name it in MMGEN_SOURCE, or put an address there; then run this cell again.
+import glob
+import os
+
+try:
+    import mmgen.installed
+except ImportError as error:
+    if "mmgen" in globals() or getattr(error, "name", "") == "mmgen.installed":
+        where = __import__("mmgen").__path__
+        raise ImportError(f"another package is called mmgen: {list(where)}; remove it") from error
+    given = [os.environ.get("MMGEN_SOURCE", ""), *glob.glob("mmgen_course-*.whl"), "ADDRESS"]
+    source = next((place for place in given if place), "")
+    if not source:
+        raise ImportError("mmgen is missing; the lines above say how to give it") from error
+    %pip install -q {source}"""
+
+
+def setup_source(repository) -> str:
+    "Source of the set-up cell: installs the course where it is missing, and else does nothing."
+    return SETUP.replace("ADDRESS", repository.source)
 
 
 def put(cell, text):
@@ -43,7 +53,7 @@ def link(nb, stem, repository) -> bool:
     before = repr(nb["cells"][:3])
     first = nb["cells"][0]
     text = "\n".join(line for line in repo.source(first).splitlines() if BADGE not in line).rstrip()
-    wanted = f"{text}\n\n{badge(*repository, stem)}"
+    wanted = f"{text}\n\n{badge(repository, stem)}".rstrip()
     if repo.source(first) != wanted:
         put(first, wanted)
     cell = next((c for c in nb["cells"] if "setup" in c["metadata"].get("tags", ())), None)
@@ -58,9 +68,9 @@ def link(nb, stem, repository) -> bool:
         )
         cell = type(first)(new)  # a plain dict, or nbformat's kind
         nb["cells"].insert(1, cell)
-    if repo.source(cell) != setup_source(*repository):
-        put(cell, setup_source(*repository))
-    return repr(nb["cells"][:3]) != before
+    if repo.source(cell) != setup_source(repository):
+        put(cell, setup_source(repository))
+    return relink_outputs(nb, repository) or repr(nb["cells"][:3]) != before
 
 
 def link_all(root) -> list:
@@ -78,20 +88,56 @@ def link_all(root) -> list:
     return changed
 
 
-def relink(text, owner, name, branch) -> str:
-    "The README's text with its clone line and workflow badges pointing to this repository."
-    text = re.sub(
-        r"(git clone https://github\.com/)\S+?\.git( && cd )\S+",
-        rf"\g<1>{owner}/{name}.git\g<2>{name}",
-        text,
-    )
-    text = re.sub(
-        r"(https://github\.com/)[^/\s]+/[^/\s]+(/actions/workflows/\w+\.yml)",
-        rf"\g<1>{owner}/{name}\g<2>",
-        text,
-    )
-    return re.sub(
-        r"(git\+https://github\.com/)\S+?\.git(?:@[\w./-]+)?",
-        rf"\g<1>{owner}/{name}.git@{branch}",
-        text,
-    )
+PARTS = ("badges", "get", "install")
+
+
+def readme_part(name, repository) -> str:
+    "What stands between `<!-- name -->` and `<!-- /name -->` in the README."
+    web = repository.web
+    if name == "badges":
+        flows = [("CI", "ci"), ("GPU", "gpu")] if web else []
+        page = f"{web}/actions/workflows"
+        shown = [f"[![{text}]({page}/{f}.yml/badge.svg)]({page}/{f}.yml)" for text, f in flows]
+        return "\n".join(shown)
+    if name == "get":
+        clone = f"git clone {web}.git\ncd {repository.name}\n" if web else ""
+        return f"```bash\n{clone}python3 course.py\n```"
+    line = f'pip install "mmgen-course @ {repository.source}"' if web else "pip install ."
+    return f"```bash\n{line}\n```"
+
+
+def relink(text, repository) -> str:
+    "The README's text with badges, clone line and pip line as `settings.ini` gives them."
+    for name in PARTS:
+        between = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.S)
+        part = readme_part(name, repository)
+        new = (
+            f"<!-- {name} -->\n{part}\n<!-- /{name} -->"
+            if part
+            else (f"<!-- {name} -->\n<!-- /{name} -->")
+        )
+        text = between.sub(lambda _, new=new: new, text)
+    return text
+
+
+LINK = re.compile(
+    r"(href=['\"])(?:https://github\.com/[^/'\"]+/[^/'\"]+/blob/[^/'\"]+/nbs/)?"
+    r"(\d\d\w?_\w+\.ipynb)"
+)
+
+
+def relink_outputs(nb, repository) -> bool:
+    "Point links in stored outputs to where the notebooks can be read; True if that changed any."
+    changed = False
+    for cell in nb["cells"]:
+        for output in cell.get("outputs", ()):
+            html = output.get("data", {}).get("text/html")
+            if html is None:
+                continue
+            text = html if isinstance(html, str) else "".join(html)
+            new = LINK.sub(lambda m: f"{m[1]}{repository.notebooks}{m[2]}", text)
+            if new != text:
+                whole = isinstance(html, str)
+                output["data"]["text/html"] = new if whole else new.splitlines(keepends=True)
+                changed = True
+    return changed

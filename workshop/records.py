@@ -83,7 +83,7 @@ def table(root) -> str:
         last = green(cpu or gpu or runs.get((path.stem, "smoke")))
         link, colab = (
             f"[{path.stem[:2]} {head}](nbs/{path.name})",
-            links.badge(*repository, path.stem),
+            links.badge(repository, path.stem),
         )
         cells = [link, promise, minutes(cpu), minutes(gpu), last, colab]
         rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
@@ -124,7 +124,7 @@ def write_readme(root) -> bool:
     head, rest = text.split(OPEN, 1)
     new = links.relink(
         head + OPEN + "\n" + table(root) + "\n" + CLOSE + rest.split(CLOSE, 1)[1],
-        *repo.repository(root),
+        repo.repository(root),
     )
     if new != text:
         file.write_text(new, encoding="utf8", newline="\n")

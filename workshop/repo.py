@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from mmgen.interview.checkout import CourseError, find_root, nearest, notebooks, read, source, title  # noqa: F401
 
@@ -43,15 +44,46 @@ def settings(root) -> configparser.ConfigParser:
     return config
 
 
-def repository(root) -> tuple:
-    "Owner, name and branch that the Colab links point to."
+class Repository(NamedTuple):
+    "Where the course is published: everything that names an address takes it from here."
+
+    owner: str  # "" as long as the course is not published
+    name: str
+    branch: str
+
+    @property
+    def web(self) -> str:
+        "The repository's page, or '' where there is none yet."
+        return f"https://github.com/{self.owner}/{self.name}" if self.owner else ""
+
+    @property
+    def notebooks(self) -> str:
+        "The folder of the notebooks on the web, or ''."
+        return f"{self.web}/blob/{self.branch}/nbs/" if self.owner else ""
+
+    @property
+    def source(self) -> str:
+        "What pip installs the published course from, or ''."
+        return f"git+{self.web}.git@{self.branch}" if self.owner else ""
+
+    def colab(self, stem) -> str:
+        "Address that opens a notebook in Colab, or ''."
+        place = f"{self.owner}/{self.name}/blob/{self.branch}/nbs/{stem}.ipynb"
+        return f"https://colab.research.google.com/github/{place}" if self.owner else ""
+
+
+def repository(root) -> Repository:
+    "The repository that `settings.ini` names; its owner is empty until the course is published."
     section = settings(root)
     try:
-        return tuple(section["repository"][k] for k in ("owner", "name", "branch"))
+        found = Repository(*(section["repository"][k].strip() for k in Repository._fields))
     except KeyError as e:
         raise CourseError(
             f"settings.ini: [repository] lacks {e}; it needs owner, name and branch"
         ) from None
+    if found.owner and not (found.name and found.branch):
+        raise CourseError("settings.ini: [repository] has an owner but lacks a name or a branch")
+    return found
 
 
 def parameters(nb) -> dict:

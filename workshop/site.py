@@ -40,7 +40,8 @@ class Site:
         from jinja2 import Environment, FileSystemLoader
 
         self.root, self.folder, self.lang = Path(root), Path(folder), lang
-        self.owner, self.name, self.branch = repo.repository(root)
+        self.repository = repo.repository(root)
+        self.name = self.repository.name or "mmgen"
         self.notebooks = {p.stem: opened(p) for p in repo.notebooks(root)}
         self.titles = {stem: repo.title(nb)[0] or stem for stem, nb in self.notebooks.items()}
         self.topics = {
@@ -54,11 +55,6 @@ class Site:
             loader=FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self.template = templates.get_template("page.html")
-
-    @property
-    def github(self) -> str:
-        "Address of the repository."
-        return f"https://github.com/{self.owner}/{self.name}"
 
     def around(self, stems, stem, file) -> list:
         """Pages before and after that of `stem`, as (file, title) or None; `file` makes a file name
@@ -94,8 +90,10 @@ class Site:
         anchor = f"#{parts.fragment}" if parts.fragment else ""
         if path.endswith(".ipynb"):
             return path.removesuffix(".ipynb") + ".html" + anchor
+        if not self.repository.web:
+            return ""  # a file of the checkout, which has no address yet
         kind = "tree" if (self.root / path).is_dir() else "blob"
-        return f"{self.github}/{kind}/{self.branch}/{path}{anchor}"
+        return f"{self.repository.web}/{kind}/{self.repository.branch}/{path}{anchor}"
 
     def page(self, file, title, body, sections=(), lang="en", current="", around=(None, None)):
         """Write a page between two others and enter its sections (anchor, heading, level, text)
@@ -174,11 +172,13 @@ def prose_cell(site, stem, i, text, taken):
     body = site.render(text, taken)
     if i:
         return body
-    colab = f"https://colab.research.google.com/github/{site.owner}/{site.name}/blob/{site.branch}/nbs/{stem}.ipynb"
-    more = [
-        f'<a href="{colab}">Open in Colab</a>',
-        f'<a href="{site.github}/blob/{site.branch}/nbs/{stem}.ipynb">Notebook on GitHub</a>',
-    ]
+    repository, more = site.repository, []
+    if repository.web:
+        page = f"{repository.notebooks}{stem}.ipynb"
+        more = [
+            f'<a href="{repository.colab(stem)}">Open in Colab</a>',
+            f'<a href="{page}">Notebook on GitHub</a>',
+        ]
     return body + f'<p class="links">{" · ".join(more + site.sheets(stem))}</p>'
 
 
@@ -272,9 +272,10 @@ def index_page(site):
             f"{title}</a></h3><p>{promise}</p>"
             f'<p class="small">{cost}</p><p class="small">{" · ".join(site.sheets(stem))}</p></li>'
         )
-    body = (
-        site.render(intro).replace("#picture/", "figures/")
-        + f'<p class="links"><a href="{site.github}">The course on GitHub</a></p>'
+    body = site.render(intro).replace("#picture/", "figures/") + (
+        f'<p class="links"><a href="{site.repository.web}">The course on GitHub</a></p>'
+        if site.repository.web
+        else ""
     )
     body += f'<h2 id="notebooks">Notebooks</h2><ol class="cards">{"".join(rows)}</ol>'
     site.page(

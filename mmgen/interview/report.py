@@ -209,7 +209,9 @@ def _study_plan(state, asked, lost):
 
 
 def default_base() -> str:
-    "Where the notebooks can be read: the repository that settings.ini names."
+    """Where the notebooks can be read: the repository that settings.ini names;  before it names one,
+    which means beside the page.
+    """
     import configparser
 
     package = Path(__file__).resolve().parents[1]
@@ -222,12 +224,10 @@ def default_base() -> str:
         ],
         encoding="utf8",
     )
-    r = (
-        settings["repository"]
-        if "repository" in settings
-        else dict(owner="mmgen", name="mmgen", branch="main")
-    )
-    return f"https://github.com/{r['owner']}/{r['name']}/blob/{r['branch']}/nbs/"
+    place = settings["repository"] if "repository" in settings else {}
+    if not place.get("owner"):
+        return ""
+    return f"https://github.com/{place['owner']}/{place['name']}/blob/{place['branch']}/nbs/"
 
 
 def study_link(place, base_url=None, suffix=".ipynb") -> str:

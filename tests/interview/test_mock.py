@@ -492,7 +492,7 @@ def test_the_report_stands_alone_and_prints():
         (
             None,
             ".ipynb",
-            "https://github.com/mmgen/mmgen/blob/main/nbs/05_vqvae.ipynb#A-first-look",
+            "05_vqvae.ipynb#A-first-look",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from course_fixtures import make_course, simple
 
 from mmgen import doctor
-from workshop import cli, links, records, repo
+from workshop import cli, links, publish, records, repo
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,13 +88,6 @@ def test_lab_opens_the_tour(tmp_path, monkeypatch):
 def test_links_follow_one_value(tmp_path, monkeypatch, capsys):
     root = make_course(tmp_path / "c", n01_a=simple("1"))
     readme = root / "README.md"
-    readme.write_text(
-        readme.read_text()
-        + (
-            "git clone https://github.com/someone/course.git && cd course\npip install "
-            "git+https://github.com/someone/course.git@main\n"
-        )
-    )
     monkeypatch.chdir(root)
     assert cli.main(["links"]) == 0 and "changed 01_a.ipynb" in capsys.readouterr().out
     first = (root / "nbs/01_a.ipynb").read_bytes()
@@ -104,20 +97,54 @@ def test_links_follow_one_value(tmp_path, monkeypatch, capsys):
     settings.write_text(settings.read_text().replace("owner = someone", "owner = fork"))
     cli.main(["links"])
     text, page = (root / "nbs/01_a.ipynb").read_text(), readme.read_text()
-    assert (
-        "fork/course/blob/main/nbs/01_a.ipynb" in text
-        and "clone https://github.com/fork/course.git && cd course" in page
-    )
-    assert all(
-        "git+https://github.com/fork/course.git@main" in t and "someone" not in t
-        for t in (text, page)
-    )
+    assert "fork/course/blob/main/nbs/01_a.ipynb" in text
+    assert "git clone https://github.com/fork/course.git\ncd course\npython3 course.py" in page
+    assert "https://github.com/fork/course/actions/workflows/ci.yml" in page
+    assert all("git+https://github.com/fork/course.git@main" in t for t in (text, page))
+    assert "someone" not in text + page
     cells = json.loads(text)["cells"]
     assert (
         cells[1]["metadata"]["tags"] == ["setup"]
         and cells[1]["id"]
         and text.count("colab-badge") == 1
     )
+
+
+def test_publish_writes_every_address_once_and_then_nothing(tmp_path, monkeypatch, capsys):
+    nb = simple("1")
+    link = "<a href='https://github.com/old/repo/blob/main/nbs/01_a.ipynb#One'>"
+    shown = dict(output_type="display_data", metadata={}, data={"text/html": [link]})
+    nb["cells"][-1]["outputs"] = [shown]
+    root = make_course(tmp_path / "c", n01_a=nb)
+    settings = root / "settings.ini"
+    settings.write_text(settings.read_text().replace("owner = someone", "owner ="))
+    monkeypatch.chdir(root)
+    cli.main(["links"])
+    before = (root / "nbs/01_a.ipynb").read_text() + (root / "README.md").read_text()
+    assert (
+        "github.com" not in before and "colab.research" not in before and "git clone" not in before
+    )
+    assert "href='01_a.ipynb#One'" in before and "MMGEN_SOURCE" in before
+    capsys.readouterr()
+    assert cli.main(["publish", "you/your-course", "--branch", "trunk"]) == 0
+    assert capsys.readouterr().out.split() == [
+        *("changed", "settings.ini", "changed", "01_a.ipynb", "changed", "README.md")
+    ]
+    after = (root / "nbs/01_a.ipynb").read_text() + (root / "README.md").read_text()
+    assert "href='https://github.com/you/your-course/blob/trunk/nbs/01_a.ipynb#One'" in after
+    assert "git+https://github.com/you/your-course.git@trunk" in after
+    assert after.count("colab.research.google.com/github/you/your-course/blob/trunk") == 2
+    cli.main(["publish", "you/your-course", "--branch", "trunk"])
+    assert "already" in capsys.readouterr().out
+    assert cli.main(["publish", "nonsense"]) == 2 and "OWNER/NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "here,says", [("", ""), ("Someone/course", ""), ("fork/course", "publish fork/course")]
+)
+def test_a_workflow_in_another_repository_is_told_the_command(tmp_path, here, says):
+    root = make_course(tmp_path / "c", n01_a=simple("1"))
+    assert says in publish.told(root, here) and bool(says) == bool(publish.told(root, here))
 
 
 def test_runs_of_a_gpu_machine_are_merged(tmp_path, monkeypatch):
@@ -154,10 +181,15 @@ def test_a_broken_record_says_how_to_restore_it(tmp_path):
         records.load(root)
 
 
-def test_setup_source_is_python_for_a_notebook():
+@pytest.mark.parametrize("where", [("a", "b", "c"), ("", "", "main")])
+def test_setup_source_is_python_for_a_notebook(where):
     from IPython.core.inputtransformer2 import TransformerManager
 
-    compile(TransformerManager().transform_cell(links.setup_source("a", "b", "c")), "cell", "exec")
+    compile(
+        TransformerManager().transform_cell(links.setup_source(repo.Repository(*where))),
+        "cell",
+        "exec",
+    )
 
 
 def test_doctor_names_what_was_found(capsys):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from course_fixtures import SETTINGS, code, make_course, notebook, picture, prose, stream
 
-from workshop import gates, links
+from workshop import gates, links, repo
 from workshop.gates import NOTEBOOK_GATES, REPOSITORY_GATES
 
-REPOSITORY = ("someone", "course", "main")
+REPOSITORY = repo.Repository("someone", "course", "main")
 
 
 def good():
@@ -21,9 +21,9 @@ def good():
     return notebook(
         prose(
             "# One question?\n> A promise.\n\n*About 3 minutes on two CPU "
-            f"cores.*\n\n{links.badge(*REPOSITORY, '01_a')}"
+            f"cores.*\n\n{links.badge(REPOSITORY, '01_a')}"
         ),
-        code(links.setup_source(*REPOSITORY), 1, tags=["setup"]),
+        code(links.setup_source(REPOSITORY), 1, tags=["setup"]),
         code("#| default_exp a", 2),
         code("seed = 0\ndevice = 'cpu'", 3, tags=["parameters"]),
         prose(
@@ -309,7 +309,7 @@ def test_readme_in_step(course):
     assert REPOSITORY_GATES["readme in step"](course) == []
     readme = course / "README.md"
     readme.write_text(
-        readme.read_text() + "\ngit clone https://github.com/else/other.git && cd other\n"
+        readme.read_text().replace("git clone https://github.com/someone", "git clone https://else")
     )
     assert "do not follow settings.ini" in REPOSITORY_GATES["readme in step"](course)[0]
 
@@ -329,3 +329,23 @@ def test_check_prints_the_place(course, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "01_a.ipynb" in out and "no errors stored: cell 11: stored error" in out
     assert gates.main(["01"], listing=True) == 0 and "run in order" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://github.com/mmgen/mmgen/blob/main/README.md",
+        "git clone https://github.com/mmgen/mmgen.git",
+        "https://colab.research.google.com/github/mmgen/mmgen/blob/main/nbs/01_a.ipynb",
+        "pip install mmgen",
+        "pip install --force-reinstall mmgen",
+        "pip install -U 'mmgen-course'",
+    ],
+)
+def test_no_address_but_our_own_and_no_install_by_name(course, text):
+    assert REPOSITORY_GATES["own address"](course) == []
+    (course / "mmgen/notes.md").write_text(f"{text}\n")
+    problem = REPOSITORY_GATES["own address"](course)[0]
+    assert "mmgen/notes.md" in problem
+    (course / "mmgen/notes.md").write_text("https://github.com/someone/course.git, pip install .\n")
+    assert REPOSITORY_GATES["own address"](course) == []
