@@ -201,12 +201,12 @@ def links(args):
     "Bring what follows from settings.ini in step."
     import json
 
-    from . import links, records, repo
+    from . import readme, records, repo
 
     root = repo.find_root()
     if args.merge:
         records.merge(root, json.loads(open(args.merge, encoding="utf8").read()))
-    changed = links.link_all(root)
+    changed = readme.link_all(root)
     print(
         "\n".join(f"changed {name}" for name in changed)
         or "everything is in step with settings.ini"

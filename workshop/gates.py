@@ -516,18 +516,18 @@ def profiles_fit(root):
 @gate(REPOSITORY_GATES)
 def readme_in_step(root):
     "The README's table, badges and clone line are what the record and settings.ini give."
-    from . import records
+    from . import readme
 
     text = (Path(root) / "README.md").read_text(encoding="utf8")
-    if records.OPEN not in text:
-        return [f"README.md lacks {records.OPEN}"]
-    shown = text.split(records.OPEN, 1)[1].split(records.CLOSE, 1)[0].strip()
+    if readme.OPEN not in text:
+        return [f"README.md lacks {readme.OPEN}"]
+    shown = text.split(readme.OPEN, 1)[1].split(readme.CLOSE, 1)[0].strip()
     bad = (
         []
-        if shown == records.table(root).strip()
+        if shown == readme.table(root).strip()
         else ["the README's table of notebooks is out of step; run `python3 course.py links`"]
     )
-    linked = links.relink(text, repo.repository(root)) == text
+    linked = readme.relink(text, repo.repository(root)) == text
     return bad + (
         []
         if linked

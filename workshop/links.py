@@ -73,53 +73,6 @@ def link(nb, stem, repository) -> bool:
     return relink_outputs(nb, repository) or repr(nb["cells"][:3]) != before
 
 
-def link_all(root) -> list:
-    "Bring the notebooks and the README in step with `settings.ini`; the names of what changed."
-    from . import records
-
-    changed, repository = [], repo.repository(root)
-    for path in repo.notebooks(root):
-        nb = repo.read(path)
-        if link(nb, path.stem, repository):
-            repo.write(nb, path)
-            changed.append(path.name)
-    if records.write_readme(root):
-        changed.append("README.md")
-    return changed
-
-
-PARTS = ("badges", "get", "install")
-
-
-def readme_part(name, repository) -> str:
-    "What stands between `<!-- name -->` and `<!-- /name -->` in the README."
-    web = repository.web
-    if name == "badges":
-        flows = [("CI", "ci"), ("GPU", "gpu")] if web else []
-        page = f"{web}/actions/workflows"
-        shown = [f"[![{text}]({page}/{f}.yml/badge.svg)]({page}/{f}.yml)" for text, f in flows]
-        return "\n".join(shown)
-    if name == "get":
-        clone = f"git clone {web}.git\ncd {repository.name}\n" if web else ""
-        return f"```bash\n{clone}python3 course.py\n```"
-    line = f'pip install "mmgen-course @ {repository.source}"' if web else "pip install ."
-    return f"```bash\n{line}\n```"
-
-
-def relink(text, repository) -> str:
-    "The README's text with badges, clone line and pip line as `settings.ini` gives them."
-    for name in PARTS:
-        between = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.S)
-        part = readme_part(name, repository)
-        new = (
-            f"<!-- {name} -->\n{part}\n<!-- /{name} -->"
-            if part
-            else (f"<!-- {name} -->\n<!-- /{name} -->")
-        )
-        text = between.sub(lambda _, new=new: new, text)
-    return text
-
-
 LINK = re.compile(
     r"(href=['\"])(?:https://github\.com/[^/'\"]+/[^/'\"]+/blob/[^/'\"]+/nbs/)?"
     r"(\d\d\w?_\w+\.ipynb)"

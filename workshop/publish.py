@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from . import links, repo
+from . import readme, repo
 
 PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
@@ -25,7 +25,7 @@ def publish(root, place, branch=None) -> list:
         new = re.sub(rf"^{key} *=.*$", f"{key} = {value}", new, count=1, flags=re.M)
     if new != text:
         file.write_text(new, encoding="utf8", newline="\n")
-    return ["settings.ini"] * (new != text) + links.link_all(root)
+    return ["settings.ini"] * (new != text) + readme.link_all(root)
 
 
 def told(root, here=None) -> str:

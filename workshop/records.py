@@ -10,10 +10,9 @@ from pathlib import Path
 
 from mmgen.doctor import machine
 
-from . import links, repo
+from . import repo
 
 FILE = "benchmarks/results/runs.json"
-OPEN, CLOSE = "<!-- notebooks -->", "<!-- /notebooks -->"
 
 
 def load(root) -> list:
@@ -54,7 +53,7 @@ def record(root, profile, results):
 
 
 def merge(root, entries):
-    "Put entries into the record, newest wins, and rewrite the README's table."
+    "Put entries into the record, newest wins."
     kept = {(e["notebook"], e["profile"]): e for e in load(root)}
     for e in entries:
         old = kept.get((e["notebook"], e["profile"]))
@@ -68,64 +67,3 @@ def merge(root, entries):
         encoding="utf8",
     )
     os.replace(part, file)
-    write_readme(root)
-
-
-def table(root) -> str:
-    """The README's table of notebooks: minutes and last green run from the record, badges from
-    `settings.ini`.
-    """
-    runs, repository = {(e["notebook"], e["profile"]): e for e in load(root)}, repo.repository(root)
-    rows = ["| notebook | it answers | CPU | GPU | last green run | |", "|---|---|---|---|---|---|"]
-    for path in repo.notebooks(root):
-        head, promise = repo.title(repo.read(path))
-        cpu, gpu = (runs.get((path.stem, p)) for p in ("cpu", "gpu"))
-        last = green(cpu or gpu or runs.get((path.stem, "smoke")))
-        link, colab = (
-            f"[{path.stem[:2]} {head}](nbs/{path.name})",
-            links.badge(repository, path.stem),
-        )
-        cells = [link, promise, minutes(cpu), minutes(gpu), last, colab]
-        rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    where = sorted(
-        {
-            f"{e['profile']}: {e['machine']}, Python {e['python']}"
-            for e in runs.values()
-            if e["profile"] != "smoke"
-        }
-    )
-    return "\n".join(
-        rows
-        + (["", f"Minutes and peak memory were measured on: {'; '.join(where)}."] if where else [])
-    )
-
-
-def green(entry) -> str:
-    "Date, profile, version and peak memory of a recorded run."
-    return (
-        f"{entry['date']}, {entry['profile']}, torch {entry['torch']}, "
-        f"{entry['peak_mb'] / 1000:.1f} GB"
-        if entry
-        else ""
-    )
-
-
-def minutes(entry) -> str:
-    "Minutes of a recorded run, as the table shows them."
-    return f"{entry['minutes']:.1f} min" if entry else ""
-
-
-def write_readme(root) -> bool:
-    "Rewrite the generated parts of README.md; True if that changed it."
-    file = Path(root) / "README.md"
-    text = file.read_text(encoding="utf8")
-    if OPEN not in text or CLOSE not in text:
-        raise repo.CourseError(f"README.md lacks {OPEN} and {CLOSE} around its table of notebooks")
-    head, rest = text.split(OPEN, 1)
-    new = links.relink(
-        head + OPEN + "\n" + table(root) + "\n" + CLOSE + rest.split(CLOSE, 1)[1],
-        repo.repository(root),
-    )
-    if new != text:
-        file.write_text(new, encoding="utf8", newline="\n")
-    return new != text

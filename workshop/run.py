@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import records, repo, report
+from . import readme, records, repo, report
 
 LIMITS = {"smoke": 300, "cpu": 900, "gpu": 3600}  # seconds that one cell may take
 GRACE = 60  # seconds more, after which a silent worker is killed
@@ -435,6 +435,7 @@ def run(
         return 130
     if record:
         records.record(root, profile, results)
+        readme.write_readme(root)
     results = sorted(results + kept, key=lambda r: r["notebook"])
     return closing(results, profile, out, display, time.time() - started) or int(
         len(results) < len(todo)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from course_fixtures import SETTINGS, code, make_course, notebook, picture, prose, stream
 
-from workshop import gates, links, repo
+from workshop import gates, links, readme, repo
 from workshop.gates import NOTEBOOK_GATES, REPOSITORY_GATES
 
 REPOSITORY = repo.Repository("someone", "course", "main")
@@ -305,11 +305,11 @@ def test_profiles_fit(course):
 
 def test_readme_in_step(course):
     assert "run `python3 course.py links`" in REPOSITORY_GATES["readme in step"](course)[0]
-    links.link_all(course)
+    readme.link_all(course)
     assert REPOSITORY_GATES["readme in step"](course) == []
-    readme = course / "README.md"
-    readme.write_text(
-        readme.read_text().replace("git clone https://github.com/someone", "git clone https://else")
+    file = course / "README.md"
+    file.write_text(
+        file.read_text().replace("git clone https://github.com/someone", "git clone https://else")
     )
     assert "do not follow settings.ini" in REPOSITORY_GATES["readme in step"](course)[0]
 

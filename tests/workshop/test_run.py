@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from course_fixtures import make_course, simple
 
-from workshop import records, repo
+from workshop import readme, records, repo
 from workshop.run import Display, Job, memory_mb, plan, run, run_key, step
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_record_and_readme(green):
     assert (
         "[01 One question?](nbs/01_a.ipynb)" in text and entry["date"] in text and "colab" in text
     )
-    assert "A promise." in text and records.write_readme(root) is False
+    assert "A promise." in text and readme.write_readme(root) is False
 
 
 def test_resume_keeps_what_is_unchanged(green, capsys):
