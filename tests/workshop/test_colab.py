@@ -87,4 +87,7 @@ def test_notebooks_run_alone_with_colabs_versions_and_change_none():
         pytest.skip("no network: Colab's versions cannot be fetched")
     assert done.returncode == 0, said[-4000:]
     assert "on Colab it would add fsrs, lightning-utilities, torchmetrics\n" in done.stdout
-    assert "added fsrs, lightning-utilities, mmgen, torchmetrics and changed nothing" in done.stdout
+    assert (
+        "added fsrs, lightning-utilities, mmgen-course, torchmetrics and changed nothing"
+        in done.stdout
+    )
