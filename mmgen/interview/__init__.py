@@ -61,8 +61,10 @@ def as_markdown(q, lang="en"):
     unfold, names, says, fails, deeper, shown, section, sources, _ = WORDS[lang]
     rubric = "\n".join(f"- {point}" for point in q["rubric"][lang])
     follow = "\n".join(f"{i}. {f}" for i, f in enumerate(q["follow_ups"][lang], 1))
+    asked, *more = q["question"][lang].strip().split("\n\n")  # what follows may be code
     parts = [
-        f"**{q['question'][lang]}** · *{q['level']}*",
+        f"**{asked}** · *{q['level']}*",
+        *more,
         f"<details><summary>{unfold}</summary>",
         q["answer"][lang].strip(),
         f"*{names}*",
