@@ -99,7 +99,8 @@ def ddim(x_t, x_0, t, t_next, eta: float = 0.0, randn_like=torch.randn_like):
     if not 0 <= eta <= 1:
         raise ValueError(f"eta={eta}; expected a number from 0 (no new noise) to 1 (as in DDPM)")
     std = eta * t_next.sigma * math.sqrt(fresh(t, t_next)) if eta else 0.0
-    kept = math.sqrt(t_next.sigma**2 - std**2) / t.sigma  # of eps = (x_t - alpha_t x_0) / sigma_t
+    kept = math.sqrt(t_next.sigma**2 - std**2) / t.sigma
+    # alpha_next x_0 + kept sigma_t eps, where sigma_t eps = x_t - alpha_t x_0
     x_next = mix(kept, x_t, t_next.alpha - kept * t.alpha, x_0)  # (b, ...)
     return x_next.add_(randn_like(x_t), alpha=std) if std else x_next
 
@@ -122,9 +123,9 @@ GIVEN = ("denoise", "randn_like", "history")  # to a solver that has an argument
 def sampler_loop(denoise, path, x_t, levels, solver, randn_like, churn=0.0, options=None):
     "The walk itself: at each level a guess, a `State`, a step. `denoise` is asked at a `Level`."
     history = deque(maxlen=2)  # (level, guess) of the steps before, the newest last
-    given = zip(GIVEN, (denoise, randn_like, history))
-    asked = inspect.signature(solver).parameters
-    step = partial(solver, **{k: v for k, v in given if k in asked}, **(options or {}))
+    given = dict(denoise=denoise, randn_like=randn_like, history=history)
+    asked = {k: given[k] for k in GIVEN if k in inspect.signature(solver).parameters}
+    step = partial(solver, **asked, **(options or {}))
     gamma = min(churn / (len(levels) - 1), math.sqrt(2) - 1)
 
     for i, (t, t_next) in enumerate(pairwise(levels)):
@@ -367,7 +368,8 @@ def euler(x_t, x_0, t, t_next):
     if not (t_next.sigma and math.isfinite(t.d_alpha) and math.isfinite(t.d_sigma)):
         return ddim(x_t, x_0, t, t_next)
     dt = t_next.t - t.t
-    pull = dt * t.d_sigma / t.sigma  # dt sigma' eps = pull (x_t - alpha_t x_0)
+    pull = dt * t.d_sigma / t.sigma
+    # x_t + dt (alpha' x_0 + sigma' eps), where dt sigma' eps = pull (x_t - alpha_t x_0)
     return mix(1 + pull, x_t, dt * t.d_alpha - pull * t.alpha, x_0)
 
 
@@ -383,6 +385,7 @@ def heun(x_t, x_0, t, t_next, denoise):
     if not math.isfinite(h):
         return x_next
     x_0_next = denoise(x_next, t_next)
+    # the mean of the two slopes, d_cur and d_prime of the paper, written in guesses
     return x_next.add(x_0_next - x_0, alpha=t_next.alpha * math.expm1(h) / 2)
 
 
