@@ -28,6 +28,7 @@ from mmgen.samplers import (
     invert,
     read_levels,
     sample,
+    sampler_loop,
     step_size,
     thresholded,
     time_grid,
@@ -154,7 +155,7 @@ def test_ddim_is_equation_12(name, eta):
     std = eta * math.sqrt((1 - b) / (1 - a)) * math.sqrt(1 - a / b)  # equation 16
     eps = (x - math.sqrt(a) * x_0) / math.sqrt(1 - a)
     want = math.sqrt(b) * x_0 + math.sqrt(1 - b - std**2) * eps + std * noise
-    assert_close(ddim(x, [x_0], [now, to], draw=lambda: noise, eta=eta), want)
+    assert_close(ddim(x, x_0, now, to, eta=eta, randn_like=lambda x: noise), want)
 
 
 def test_ddpm_is_the_posterior_of_a_chain_of_betas():
@@ -174,7 +175,7 @@ def test_ddpm_is_the_posterior_of_a_chain_of_betas():
         levels = [Level(0, bar[j].sqrt().item(), (1 - bar[j]).sqrt().item()) for j in (i, i - 1)]
         for variance, value in (("small", (1 - before) / (1 - now) * beta), ("large", beta)):
             assert_close(
-                ddpm(x, [x_0], levels, draw=lambda: noise, variance=variance),
+                ddpm(x, x_0, *levels, variance=variance, randn_like=lambda x: noise),
                 mean + value.sqrt() * noise,
                 rtol=1e-9,
                 atol=1e-9,
@@ -187,8 +188,8 @@ def test_ddpm_is_ddim_with_eta_one(name):
     levels, noise = read_levels(noise_path(name), [0.8, 0.3]), randn(4, 3, seed=2)
     x, x_0 = randn(4, 3), randn(4, 3, seed=1)
     assert_close(
-        ddpm(x, [x_0], levels, draw=lambda: noise),
-        ddim(x, [x_0], levels, draw=lambda: noise, eta=1.0),
+        ddpm(x, x_0, *levels, randn_like=lambda x: noise),
+        ddim(x, x_0, *levels, eta=1.0, randn_like=lambda x: noise),
     )
 
 
@@ -198,8 +199,7 @@ def test_a_random_step_is_unbiased_where_it_should_be(variance):
     keeps the marginal.
     """
     path, g = noise_path("cosine"), rng()
-    levels, n = read_levels(path, [0.8, 0.3]), 200_000
-    now, to = levels
+    (now, to), n = read_levels(path, [0.8, 0.3]), 200_000
     if variance == "large":
         x = torch.randn(n, 1, generator=g)
         x_0 = now.alpha * x
@@ -208,7 +208,7 @@ def test_a_random_step_is_unbiased_where_it_should_be(variance):
         x = 2 * now.alpha + now.sigma * torch.randn(n, 1, generator=g)
         x_0 = torch.full_like(x, 2.0)
         want = 2 * to.alpha, to.sigma
-    out = ddpm(x, [x_0], levels, draw=lambda: torch.randn(n, 1, generator=g), variance=variance)
+    out = ddpm(x, x_0, now, to, variance, randn_like=lambda x: torch.randn(x.shape, generator=g))
     assert abs(out.mean() - want[0]) < 0.01 and abs(out.std() - want[1]) < 0.01
 
 
@@ -216,10 +216,10 @@ def test_euler_is_dx_dt_on_every_path_and_ddim_on_flow():
     for name in PATHS:
         path, x, x_0 = noise_path(name), randn(4, 3), randn(4, 3, seed=1)
         flow = convert(x_0, x, torch.full((4,), 0.6, dtype=f64), path, "x0", "flow")
-        assert_close(euler(x, [x_0], read_levels(path, [0.6, 0.5])), x - 0.1 * flow)
+        assert_close(euler(x, x_0, *read_levels(path, [0.6, 0.5])), x - 0.1 * flow)
     assert_close(
-        euler(x, [x_0], read_levels(path, [0.6, 0.5])),
-        ddim(x, [x_0], read_levels(path, [0.6, 0.5])),
+        euler(x, x_0, *read_levels(path, [0.6, 0.5])),
+        ddim(x, x_0, *read_levels(path, [0.6, 0.5])),
     )  # the last is flow
 
 
@@ -344,18 +344,12 @@ def toy_eps(x, alpha, sigma):
 
 def walk(step, levels, x, draws=None):
     "Our solver on given levels (alpha, sigma)."
-    seen, x0s = [], []
     levels = [Level(float(len(levels) - i), *v) for i, v in enumerate(levels)]
-    seen, draws = levels[:1], iter(draws if draws is not None else ())
 
-    def look(x, level):
+    def denoise(x, level):
         return toy_eps(x, level.alpha, level.sigma)[1]
 
-    for to in levels[1:]:
-        x0s = [*x0s[-2:], look(x, seen[-1])]
-        seen = [*seen[-3:], to]
-        x = step(x, x0s, seen, look=look, draw=lambda: next(draws))
-    return x
+    return finish(sampler_loop(denoise, None, x, levels, step, randn_like=lambda x: next(draws)))
 
 
 def peer_walk(scheduler, n, x, levels_of, **step_args):
@@ -428,7 +422,7 @@ def test_diffusers_ddpm(diffusers):
             got = s.step(eps, t, x, generator=rng(3)).prev_sample
             noise = torch.randn(4, 2, generator=rng(3), dtype=f64)
             assert_close(
-                ddpm(x, [x_0], levels, draw=lambda noise=noise: noise, variance=variance),
+                ddpm(x, x_0, *levels, variance, randn_like=lambda x, noise=noise: noise),
                 got,
                 rtol=1e-4,
                 atol=1e-4,
@@ -549,7 +543,10 @@ def test_no_noise_in_the_last_step():
         x, x_0, levels = randn(2, 2), randn(2, 2, seed=1), read_levels(path, [0.2, 0.0])
         assert (
             torch.equal(
-                SOLVERS[solver](x, [x_0], levels, draw=lambda: draws.append(1) or randn(2, 2)), x_0
+                SOLVERS[solver](
+                    x, x_0, *levels, randn_like=lambda x: draws.append(1) or randn(2, 2)
+                ),
+                x_0,
             )
             and not draws
         )
@@ -610,6 +607,34 @@ def test_any_shape_dtype_and_a_custom_solver():
         finish(sample(exact(path), path, randn(3, 2), 8, solver=partial(ddim, eta=0.0))),
         finish(sample(exact(path), path, randn(3, 2), 8, solver="ddim")),
     )
+
+
+def test_a_solver_is_given_what_it_declares_and_nothing_else():
+    path, x = noise_path("cosine"), randn(4, 2)
+
+    def plain(x_t, x_0, t, t_next):
+        return ddim(x_t, x_0, t, t_next)
+
+    def second(x_t, x_0, t, t_next, denoise, strength=1.0):
+        return heun(x_t, x_0, t, t_next, denoise) if strength else ddim(x_t, x_0, t, t_next)
+
+    seen = []
+
+    def looks_back(x_t, x_0, t, t_next, history):
+        seen.append([level.t for level, _ in history])
+        assert all(torch.is_tensor(guess) for _, guess in history)
+        return ddim(x_t, x_0, t, t_next)
+
+    def end(solver, **options):
+        return finish(sample(exact(path), path, x, 4, solver=solver, **options))
+
+    assert torch.equal(end(plain), end("ddim")) and torch.equal(end(looks_back), end("ddim"))
+    assert torch.equal(end(second), end("heun"))
+    assert torch.equal(end(second, strength=0), end("ddim"))
+    assert seen == [[], [1.0], [1.0, 0.75], [0.75, 0.5]]
+    for solver, option in ((plain, "eta"), (second, "denoiser"), ("dpm2m", "history")):
+        with pytest.raises(TypeError, match=f"no option '{option}'"):
+            end(solver, **{option: 1})
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
