@@ -7,9 +7,9 @@ an exact answer, and steer it.
 __all__ = [
     "GIVEN", "SOLVERS", "GRIDS", "VARIANCES", "Level", "step_size", "read_levels", "mix", "fresh",
     "ddim", "State", "sampler_loop", "cast", "at_level", "noise_like", "sample", "finish",
-    "find_solver", "first_noise", "time_grid", "x_0_factors", "Denoiser", "ddpm", "euler", "heun",
-    "extrapolate", "dpm2m", "dpm2m_sde", "unic", "unipc", "add_back", "invert", "both", "guided",
-    "thresholded", "exact_denoiser",
+    "arguments", "find_solver", "first_noise", "time_grid", "x_0_factors", "Denoiser", "ddpm",
+    "euler", "heun", "extrapolate", "dpm2m", "dpm2m_sde", "unic", "unipc", "add_back", "invert",
+    "both", "guided", "thresholded", "exact_denoiser",
 ]  # fmt: skip
 
 import difflib
@@ -124,7 +124,7 @@ def sampler_loop(denoise, path, x_t, levels, solver, randn_like, churn=0.0, opti
     "The walk itself: at each level a guess, a `State`, a step. `denoise` is asked at a `Level`."
     history = deque(maxlen=2)  # (level, guess) of the steps before, the newest last
     given = dict(denoise=denoise, randn_like=randn_like, history=history)
-    asked = {k: given[k] for k in GIVEN if k in inspect.signature(solver).parameters}
+    asked = {k: given[k] for k in GIVEN if k in arguments(solver)}
     step = partial(solver, **asked, **(options or {}))
     gamma = min(churn / (len(levels) - 1), math.sqrt(2) - 1)
 
@@ -213,6 +213,14 @@ def finish(states) -> torch.Tensor:
 SOLVERS = {}
 
 
+def arguments(solver) -> tuple:
+    "Names of a solver's arguments, in order."
+    if inspect.isfunction(solver) and not hasattr(solver, "__wrapped__"):  # at hand, at no cost
+        code = solver.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return tuple(inspect.signature(solver).parameters)
+
+
 def find_solver(solver, options=()):
     """The step function called `solver`, or `solver` itself. ValueError lists the names, TypeError
     an option that it does not have.
@@ -224,7 +232,7 @@ def find_solver(solver, options=()):
             + (f". Did you mean {near[0]!r}?" if near else "")
         )
     step = SOLVERS.get(solver, solver) if isinstance(solver, str) else solver
-    has = [k for k in list(inspect.signature(step).parameters)[4:] if k not in GIVEN]
+    has = [k for k in arguments(step)[4:] if k not in GIVEN]
     if odd := [k for k in options if k not in has]:
         raise TypeError(f"{solver} has no option {odd[0]!r}; it has {', '.join(has) or 'none'}")
     return step
