@@ -125,6 +125,12 @@ def test_wheel_needs_no_course_packages():
         assert not names & heavy, path.name
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_lesson_needs_only_what_is_installed(path):
+    code = "\n".join(repo.source(c) for _, c in gates.code_cells(repo.read(path)))
+    assert not re.findall(r"^\s*(?:from|import) (?:workshop|recipes|tests)\b.*", code, re.M)
+
+
 def test_ci_script_is_valid_shell():
     assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")]).returncode == 0
 
