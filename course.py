@@ -458,6 +458,12 @@ def set_up(extra):
     say(f"Set-up took {clock(time.time() - start)} minutes. Running this command again is quick.")
 
 
+def others():
+    "What the environment knows of other packages called mmgen, one sentence each."
+    look = "from mmgen.installed import others; print('\\n'.join(others()))"
+    return [line for line in (ask("-W", "ignore", "-c", look) or "").splitlines() if line.strip()]
+
+
 def hand_over(args):
     "Run the `mmgen` command in the environment and give back its exit code; Ctrl-C goes to it."
     process = subprocess.Popen(
@@ -483,6 +489,8 @@ def main(args):
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again to go on.", file=sys.stderr)
         return 130
+    for text in others():
+        print(f"Note: {text}", file=sys.stderr)
     if args and args[0] in ("setup", "setup-dev"):
         return 0
     return hand_over(args or ["lab"])

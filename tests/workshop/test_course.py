@@ -291,3 +291,12 @@ def test_pins_fit_the_requirements(course):
         r for r in map(Requirement, re.findall(r'"(torch[^"]*)"', text)) if r.name == "torch"
     )
     assert course.TORCH.split("==")[1] in bound.specifier
+
+
+def test_another_package_of_the_name_is_told(course, monkeypatch, capsys):
+    monkeypatch.setattr(course, "set_up", lambda extra: None)
+    monkeypatch.setattr(course, "ask", lambda *args: "another mmgen lies in /x\n\n")
+    assert course.main(["setup"]) == 0
+    assert "Note: another mmgen lies in /x\n" == capsys.readouterr().err
+    monkeypatch.setattr(course, "ask", lambda *args: None)  # nothing is set up: nothing to tell
+    assert course.others() == []
