@@ -170,7 +170,12 @@ def fake_pip(course, monkeypatch, fail=None):
     monkeypatch.setattr(
         course, "make_environment", lambda: course.VENV.mkdir(parents=True, exist_ok=True)
     )
-    answers = {"pip list": "[]", "import torch": "mmgen 0.1.0", "import mmgen": ""}
+    answers = {
+        "pip list": "[]",
+        "import torch": "mmgen 0.1.0",
+        "import mmgen": "",
+        "mmgen.installed": "",
+    }
     monkeypatch.setattr(
         course,
         "ask",
