@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -780,3 +781,18 @@ def test_a_bad_second_turn_is_refused_and_turns_need_their_optimizers():
         ValueError, match="optimizer gave 1 entries; expected one for each of 2 losses"
     ):
         run(fit(net, losses, [torch.ones(1)], Recipe(steps=3), device="cpu", progress=False))
+
+
+def test_a_fit_that_nobody_iterates_says_so():
+    def made():
+        return fit(linear(), mse, Batches(small_data(), 5), Recipe(steps=2), device="cpu")
+
+    with pytest.warns(UserWarning, match="no step was taken"):
+        made()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(made())
+        states = made()
+        next(states)
+        states.close()
+        del states
