@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -534,7 +535,7 @@ def test_exercises_name_the_notebook_or_open_the_editor(monkeypatch, home):
         "else old)",
         encoding="utf8",
     )
-    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    monkeypatch.setenv("EDITOR", shlex.join([sys.executable, str(editor)]))
     monkeypatch.delenv("VISUAL", raising=False)
     out, grades = session(monkeypatch, "\n\n\n", [CODE], edit=True)
     assert "SyntaxError" in out and "passed" in out and grades[0].score == 1, out
