@@ -22,13 +22,14 @@ SETUP = """\
 # the course and name it in MMGEN_SOURCE, or put an address there; then run this cell again.
 import glob
 import os
+import sys
 
 try:
     import mmgen.installed
 except ImportError as error:
-    if "mmgen" in globals() or getattr(error, "name", "") == "mmgen.installed":
-        where = __import__("mmgen").__path__
-        raise ImportError(f"another package is called mmgen: {list(where)}; remove it") from error
+    other = sys.modules.pop("mmgen", None)
+    if getattr(other, "__file__", None):
+        raise ImportError(f"another mmgen lies in {other.__file__}; remove it") from error
     given = [os.environ.get("MMGEN_SOURCE", ""), *glob.glob("mmgen_course-*.whl"), "ADDRESS"]
     source = next((place for place in given if place), "")
     if not source:

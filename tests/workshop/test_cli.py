@@ -192,6 +192,28 @@ def test_setup_source_is_python_for_a_notebook(where):
     )
 
 
+@pytest.mark.parametrize(
+    "file,source,says",
+    [
+        ("", "", "mmgen is missing; the lines above say how to give it"),
+        ("mmgen_course-0.1.0-py3-none-any.whl", "", "INSTALL mmgen_course-0.1.0"),
+        ("", "/mounted/course", "INSTALL /mounted/course"),
+        ("mmgen/README.md", "mmgen", "INSTALL mmgen"),
+        ("mmgen/__init__.py", "", "another mmgen lies in "),
+    ],
+)
+def test_the_set_up_cell_takes_a_wheel_a_folder_or_an_address(tmp_path, file, source, says):
+    cell = links.setup_source(repo.Repository("", "", "main"))
+    cell = cell.replace("%pip install -q {source}", "print('INSTALL', source)")
+    if file:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("")
+    env = {"PATH": "", "MMGEN_SOURCE": source}
+    bare = [sys.executable, "-S", "-c", cell]  # -S: nothing that is installed is seen
+    done = subprocess.run(bare, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert says in done.stdout + done.stderr
+
+
 def test_doctor_names_what_was_found(capsys):
     doctor.report()
     out = capsys.readouterr().out
