@@ -767,9 +767,9 @@ def test_a_loader_process_that_dies_is_an_error_within_a_minute():
         text=True,
         timeout=60,
     )
-    assert job.returncode == 1 and re.search(
-        "exited unexpectedly|killed|ConnectionReset", job.stderr
-    ), job.stderr[-2000:]
+    # Whichever notices first: the signal, the closed connection or the end of the queue's file.
+    told = re.search("exited unexpectedly|killed|ConnectionReset|EOFError", job.stderr)
+    assert job.returncode != 0 and told, job.stderr[-2000:]
 
 
 def test_early_stopping_and_its_best_weights_survive_a_stop(tmp_path):
