@@ -261,12 +261,8 @@ def time_grid(
     n_steps: int,  # guesses to make
     # even in t; even in log-SNR (Lu et al. 2022b); even in (sigma / alpha)^(1 / rho)
     kind: str = "uniform",
-    log_snr=(
-        -10.0,
-        10.0,
-        # for the last two, the range of guesses after the first: beyond it there is little to
-        # decide
-    ),
+    # for the last two, the range of guesses after the first: beyond it little is left to decide
+    log_snr=(-10.0, 10.0),
     rho: float = 7.0,  # Karras et al. 2022, equation 5
 ) -> torch.Tensor:  # (n_steps + 1,) float64, from 1 to 0
     "Times at which a walk of n_steps steps guesses, then 0, the data."
