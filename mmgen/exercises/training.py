@@ -209,12 +209,13 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
                 "make a torch.Generator"
             ),
         )
+        first = t.call(batch_of, 2, 70, 30, 0)
         torch.rand(5)
         t.equal(
             "the same batch when asked again",
-            t.call(batch_of, 2, 7, 3, 0),
-            got,
-            given="five numbers drawn in between",
+            t.call(batch_of, 2, 70, 30, 0),
+            first,
+            given="n = 70, batch_size 30, batch 2; five numbers drawn in between",
             because="the order comes from a generator that remembers; seed a new one in each call",
         )
 
