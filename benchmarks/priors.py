@@ -20,18 +20,18 @@ from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, finish, generate
 from mmgen.vqvae import VQVAE
 
 AR_WAYS = [
-    *(dict(s=s) for s in (1.0, 1.5, 2.0, 3.0)),
-    *(dict(s=s, temperature=0.9) for s in (1.0, 1.5, 2.0, 2.5, 3.0)),
-    dict(s=2.5, temperature=0.8),
-    dict(s=1.5, top_p=0.95),
-    dict(s=2.0, top_p=0.95),
-    dict(s=2.5, top_p=0.9),
-    dict(s=2.5, top_k=50),
+    *(dict(guidance_scale=s) for s in (1.0, 1.5, 2.0, 3.0)),
+    *(dict(guidance_scale=s, temperature=0.9) for s in (1.0, 1.5, 2.0, 2.5, 3.0)),
+    dict(guidance_scale=2.5, temperature=0.8),
+    dict(guidance_scale=1.5, top_p=0.95),
+    dict(guidance_scale=2.0, top_p=0.95),
+    dict(guidance_scale=2.5, top_p=0.9),
+    dict(guidance_scale=2.5, top_k=50),
 ]
-BEST = dict(s=1.5, noise=2.0, temperature=0.9)
+BEST = dict(guidance_scale=1.5, noise=2.0, temperature=0.9)
 MASKED_WAYS = [
     BEST,
-    *(BEST | dict(s=s) for s in (1.0, 2.0, 3.0)),
+    *(BEST | dict(guidance_scale=s) for s in (1.0, 2.0, 3.0)),
     *(BEST | dict(noise=n) for n in (0.0, 1.0, 4.5)),
     BEST | dict(temperature=1.0),
     BEST | dict(n_steps=4),
@@ -40,8 +40,8 @@ MASKED_WAYS = [
     BEST | dict(schedule="linear"),
     BEST | dict(order="halton"),
     BEST | dict(order="random"),
-    dict(s=1.5, noise=2.0, top_p=0.9),
-    dict(s=2.0, noise=1.0, top_p=0.9),
+    dict(guidance_scale=1.5, noise=2.0, top_p=0.9),
+    dict(guidance_scale=2.0, noise=1.0, top_p=0.9),
 ]
 
 
@@ -100,7 +100,7 @@ def cache(repeats=3, batch=50):
         for cached in (True, False):
             start = time.process_time()
             codes[cached] = finish(
-                prior.sample(labels, cache=cached, rng=torch.Generator().manual_seed(0))
+                prior.sample(labels, cache=cached, generator=torch.Generator().manual_seed(0))
             )
             times[cached].append(time.process_time() - start)
     assert torch.equal(codes[True], codes[False])

@@ -182,18 +182,18 @@ class CosinePath(NoisePath):
     17); exactly 0 at t = 1.
     """
 
-    s: float = 0.008  # the delay: at 0 the first steps would hardly add noise
+    offset: float = 0.008  # the delay: at 0 the first steps would hardly add noise
 
     def __post_init__(self):
-        _need(self.s >= 0, self, "s of at least 0")
+        _need(self.offset >= 0, self, "an offset of at least 0")
 
     def _angles(self, t):
-        return (t + self.s) / (1 + self.s) * math.pi / 2, self.s / (
-            1 + self.s
+        return (t + self.offset) / (1 + self.offset) * math.pi / 2, self.offset / (
+            1 + self.offset
         ) * math.pi / 2  # now, at the start
 
     def _alpha(self, t):
-        return torch.sin((1 - t) / (1 + self.s) * math.pi / 2) / math.cos(self._angles(0)[1])
+        return torch.sin((1 - t) / (1 + self.offset) * math.pi / 2) / math.cos(self._angles(0)[1])
 
     def _sigma(self, t):
         now, start = self._angles(t)  # cos^2 a - cos^2 b = sin(b - a) sin(b + a)
@@ -203,14 +203,14 @@ class CosinePath(NoisePath):
 
     def _slopes(self, t):
         now, start = self._angles(t)
-        down = -torch.sin(now) / math.cos(start) * math.pi / 2 / (1 + self.s)
+        down = -torch.sin(now) / math.cos(start) * math.pi / 2 / (1 + self.offset)
         return down, -self._alpha(t) * down / self._sigma(t)
 
     def _t_at(self, log_snr):
         cosine = log_snr.sigmoid().sqrt() * math.cos(
             self._angles(0)[1]
         )  # alpha^2 is the sigmoid of the log-SNR
-        return 1 - cosine.arcsin() * (1 + self.s) * 2 / math.pi
+        return 1 - cosine.arcsin() * (1 + self.offset) * 2 / math.pi
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def _known(name, value, choices):
 
 def noise_path(
     name: str,  # "linear", "cosine", "sigmoid", "edm" or "flow"
-    **options,  # fields of that path, such as s=.01 or sigma_max=120.
+    **options,  # fields of that path, such as offset=.01 or sigma_max=120.
 ) -> NoisePath:
     """A noise path by name. ValueError lists the names, TypeError an option that the path does not
     have.
@@ -514,10 +514,10 @@ class Mixture:
                 "positive numbers each"
             )
 
-    def sample(self, n, rng=None):
-        "n points (n, d) and the component of each (n,); `rng` a torch.Generator."
-        which = torch.multinomial(self.weights, n, replacement=True, generator=rng)
-        noise = torch.randn(n, self.means.shape[1], generator=rng, dtype=torch.float64)
+    def sample(self, n, generator=None):
+        "n points (n, d) and the component of each (n,); `generator` a torch.Generator."
+        which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.means.shape[1], generator=generator, dtype=torch.float64)
         return (self.means[which] + self.stds[which, None] * noise).float(), which
 
     def log_prob(self, x_t, t=None, path=None):
@@ -568,9 +568,9 @@ def betas_at(
     return (1 - bar[1:] / bar[:-1]).clamp(max=most)
 
 
-def cosine_betas(n_steps: int = 1000, s: float = 0.008) -> torch.Tensor:
+def cosine_betas(n_steps: int = 1000, offset: float = 0.008) -> torch.Tensor:
     "The cosine schedule as a table (Nichol & Dhariwal 2021, equation 17)."
-    return betas_at(CosinePath(s), torch.arange(1, n_steps + 1, dtype=torch.float64) / n_steps)
+    return betas_at(CosinePath(offset), torch.arange(1, n_steps + 1, dtype=torch.float64) / n_steps)
 
 
 def zero_terminal(betas: torch.Tensor) -> torch.Tensor:
@@ -721,7 +721,7 @@ class GaussianDiffusion(Chain):
     Dhariwal 2021, section 3).
     """
 
-    def q_sample(self, x_0, t, eps):
+    def q_sample(self, x_0, eps, t):
         "x_t of x_0 and eps (b, ...) in one jump (equation 4)."
         return (_spread(self.alpha(t), x_0) * x_0 + _spread(self.sigma(t), x_0) * eps).to(x_0.dtype)
 
@@ -973,7 +973,7 @@ def bits_per_dim(
     terms = []
     for i in range(len(diffusion)):
         t = torch.full((len(x_0),), i, device=x_0.device)
-        x_t = diffusion.q_sample(x_0, t, torch.randn_like(x_0))
+        x_t = diffusion.q_sample(x_0, torch.randn_like(x_0), t)
         terms.append(
             vlb_terms(
                 diffusion, model(x_t, diffusion.table(diffusion.steps, t)), x_0, x_t, t, **options

@@ -578,10 +578,10 @@ def load_published(state: dict, num_heads: int | None = None) -> DiT:
 
 
 def guided_prediction(
-    model: DiT, x_t, t, labels, s: float, channels: int | None = None
+    model: DiT, x_t, t, labels, guidance_scale: float, channels: int | None = None
 ):  # how many are guided, the rest is that of the label; None: all but a variance
-    """Prediction with label and without, moved apart: without + s (with - without), in one pass of
-    twice the batch (Ho & Salimans 2022).
+    """Prediction with label and without, moved apart, in one pass of twice the batch: without +
+    guidance_scale (with - without) (Ho & Salimans 2022).
     """
     n = model.config.shape[0] if channels is None else channels
     none = torch.full_like(labels, model.config.n_classes)
@@ -589,5 +589,5 @@ def guided_prediction(
         torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([labels, none])
     ).chunk(2)
     return torch.cat(
-        [torch.lerp(without[:, :n], with_[:, :n], s), with_[:, n:]], 1
+        [torch.lerp(without[:, :n], with_[:, :n], guidance_scale), with_[:, n:]], 1
     )  # (b, c_out, h, w)

@@ -137,7 +137,7 @@ class LatentDiffusion(nn.Module, Pretrained):
 def denoiser(
     model: LatentDiffusion,
     labels,  # (b,) int64
-    s: float = 1.0,  # guidance: 1 is none
+    guidance_scale: float = 1.0,  # 1 is none
     interval: tuple = (0.0, 1.0),  # times at which it acts (Kynkaanniemi et al. 2024)
 ) -> Callable:
     "`denoise(x_t, t)` -> x_0 estimate (b, c, h, w), for these labels."
@@ -145,7 +145,7 @@ def denoiser(
     return guided(
         said(labels),
         said(torch.full_like(labels, model.config.dit.n_classes)),
-        s,
+        guidance_scale,
         interval=interval,
     )
 
@@ -167,7 +167,7 @@ def generate_latents(
     model: LatentDiffusion,
     labels: torch.Tensor,  # (n,) int64; n_classes for no label
     seed: int = 0,
-    s: float = 1.75,
+    guidance_scale: float = 1.0,
     n_steps: int = 12,
     interval: tuple = (0.0, 1.0),
     batch_size: int = 250,
@@ -177,15 +177,22 @@ def generate_latents(
     size, unless the solver draws noise.
     """
     evaluating(model)
-    rng, drawn, labels = torch.Generator().manual_seed(seed), [], torch.as_tensor(labels)
+    generator, drawn, labels = torch.Generator().manual_seed(seed), [], torch.as_tensor(labels)
     if labels.ndim != 1 or not len(labels):
         raise ValueError(f"labels has shape {tuple(labels.shape)}; expected (n,), at least one")
-    noise = torch.randn(len(labels), *model.config.dit.shape, generator=rng)
+    noise = torch.randn(len(labels), *model.config.dit.shape, generator=generator)
     for x_t, y in zip(noise.split(batch_size), labels.split(batch_size)):
         x_t, y = x_t.to(model.mean.device), y.to(model.mean.device)
         drawn.append(
             finish(
-                sample(denoiser(model, y, s, interval), model.path, x_t, n_steps, rng=rng, **how)
+                sample(
+                    denoiser(model, y, guidance_scale, interval),
+                    model.path,
+                    x_t,
+                    n_steps,
+                    generator=generator,
+                    **how,
+                )
             ).cpu()
         )
     return torch.cat(drawn)
@@ -218,10 +225,10 @@ def with_known(denoise: Callable, known, mask) -> Callable:
 def inpaint(
     model: LatentDiffusion,
     images,
-    mask,
-    labels,  # (n, ., H, W), (n or 1, 1, H, W) bool: True is kept, (n,)
+    labels,
+    mask,  # (n, ., H, W), (n,), (n or 1, 1, H, W) bool: True is kept
     seed: int = 0,
-    s: float = 1.75,
+    guidance_scale: float = 1.0,
     n_steps: int = 12,
     **how,
 ) -> torch.Tensor:
@@ -246,7 +253,11 @@ def inpaint(
     drawn = model.decode(
         finish(
             sample(
-                with_known(denoiser(model, y, s), known, kept), model.path, noise, n_steps, **how
+                with_known(denoiser(model, y, guidance_scale), known, kept),
+                model.path,
+                noise,
+                n_steps,
+                **how,
             )
         )
     )
@@ -260,7 +271,7 @@ def vary(
     labels,
     t: float = 0.6,  # (n, ., H, W), (n,); t in (0, 1]: 1 forgets the image
     seed: int = 0,
-    s: float = 1.75,
+    guidance_scale: float = 1.0,
     n_steps: int = 12,
     **how,
 ) -> torch.Tensor:
@@ -276,7 +287,13 @@ def vary(
     times = torch.linspace(t, 0, n_steps + 1, dtype=torch.float64)
     return model.decode(
         finish(
-            sample(denoiser(model, labels.to(x_t.device), s), model.path, x_t, times=times, **how)
+            sample(
+                denoiser(model, labels.to(x_t.device), guidance_scale),
+                model.path,
+                x_t,
+                times=times,
+                **how,
+            )
         )
     )
 

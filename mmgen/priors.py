@@ -33,10 +33,10 @@ from .vqvae import VQVAE
 
 
 def draw(
-    logits: torch.Tensor, rng: torch.Generator | None = None
+    logits: torch.Tensor, generator: torch.Generator | None = None
 ) -> torch.Tensor:  # (.., k) -> (..) int64
     """One index per row from softmax(logits): where a uniform number falls in the running sum, in
-    float64; `rng` is on the CPU.
+    float64; `generator` is on the CPU.
     """
     if not logits.is_floating_point():
         raise TypeError(f"logits are {logits.dtype}; expected a float tensor (.., k)")
@@ -47,7 +47,7 @@ def draw(
             "logits hold NaN, +inf, or a row of -inf alone; expected a finite number in each row"
         )
     u = (
-        torch.rand((*sums.shape[:-1], 1), generator=rng, dtype=torch.float64).to(sums.device)
+        torch.rand((*sums.shape[:-1], 1), generator=generator, dtype=torch.float64).to(sums.device)
         * sums[..., -1:]
     )
     return (
@@ -58,11 +58,13 @@ def draw(
     )
 
 
-def gumbel(shape: tuple, rng: torch.Generator | None = None, dtype=torch.float64) -> torch.Tensor:
+def gumbel(
+    shape: tuple, generator: torch.Generator | None = None, dtype=torch.float64
+) -> torch.Tensor:
     """Noise -log(-log u) with u uniform in (0, 1): argmax(logits + noise) is a draw from
     softmax(logits) (Maddison et al. 2014).
     """
-    u = torch.rand(shape, generator=rng, dtype=dtype).clamp(min=torch.finfo(dtype).tiny)
+    u = torch.rand(shape, generator=generator, dtype=dtype).clamp(min=torch.finfo(dtype).tiny)
     return -(-u.log()).log()
 
 
@@ -318,18 +320,20 @@ def finish(states) -> torch.Tensor:  # (b, n) int64
 
 
 def guide(
-    cond: torch.Tensor, uncond: torch.Tensor, s: float
+    cond: torch.Tensor, uncond: torch.Tensor, guidance_scale: float
 ) -> torch.Tensor:  # twice (.., k) -> (.., k)
-    """uncond + s (cond - uncond) on logits: s = 1 is no guidance, s = 0 forgets the label (Ho &
-    Salimans 2022, equation 6, with s = 1 + w).
+    """uncond + guidance_scale (cond - uncond) on logits: 1 is no guidance, 0 forgets the label
+    (Ho & Salimans 2022, equation 6, with guidance_scale = 1 + w).
     """
     if cond.shape != uncond.shape:
         raise ValueError(
             f"cond has shape {tuple(cond.shape)}, uncond {tuple(uncond.shape)}; expected the same"
         )
-    if not math.isfinite(s):
-        raise ValueError(f"s={s!r}; expected a finite number, 1 for no guidance")
-    return uncond + s * (cond - uncond)
+    if not math.isfinite(guidance_scale):
+        raise ValueError(
+            f"guidance_scale={guidance_scale!r}; expected a finite number, 1 for no guidance"
+        )
+    return uncond + guidance_scale * (cond - uncond)
 
 
 def _begin(prior, labels, codes=None):
@@ -350,8 +354,8 @@ def _begin(prior, labels, codes=None):
     return labels.to(prior.device), codes.to(prior.device)
 
 
-def _at(s, t):
-    return s(t) if callable(s) else s
+def _at(guidance_scale, t):
+    return guidance_scale(t) if callable(guidance_scale) else guidance_scale
 
 
 @torch.no_grad()
@@ -359,17 +363,17 @@ def sample_ar(
     prior: ARPrior,
     labels: torch.Tensor,
     *,  # (b,)
-    s=1.0,  # guidance: a number, or a function of the share of codes drawn
+    guidance_scale=1.0,  # a number, or a function of the share of codes drawn
     temperature: float = 1.0,
     top_k=None,
     top_p=None,  # see `sharpen`
     # the network sees each token once; False: the whole beginning again, for the same codes
     cache: bool = True,
-    rng=None,
+    generator=None,
 ):
     "One code after another: yields `Drawn` n times."
     labels, codes = _begin(prior, labels)
-    guided = callable(s) or s != 1
+    guided = callable(guidance_scale) or guidance_scale != 1
     both = torch.cat([labels, torch.full_like(labels, prior.null)]) if guided else labels
     memory = KVCache(prior.net.config.max_len) if cache else None
     with eval_mode(prior):
@@ -377,10 +381,10 @@ def sample_ar(
             seen = codes[:, prior.order[:i]].repeat(1 + guided, 1)  # (b or 2b, i)
             logits = prior.next_logits(seen, both, memory)  # (b or 2b, k)
             if guided:
-                logits = guide(*logits.chunk(2), _at(s, i / prior.n_places))
+                logits = guide(*logits.chunk(2), _at(guidance_scale, i / prior.n_places))
             codes, fresh = codes.clone(), torch.zeros_like(codes, dtype=torch.bool)
             codes[:, place], fresh[:, place] = (
-                draw(sharpen(logits, temperature, top_k, top_p), rng).to(codes.device),
+                draw(sharpen(logits, temperature, top_k, top_p), generator).to(codes.device),
                 True,
             )
             yield Drawn(i + 1, codes, fresh)
@@ -427,11 +431,11 @@ def _schedule(name):
 
 
 def hide(
-    codes: torch.Tensor, share: torch.Tensor, rng=None
+    codes: torch.Tensor, share: torch.Tensor, generator=None
 ) -> torch.Tensor:  # (b, n), (b,) in [0, 1] -> (b, n) bool
     "Places to hide in each row: ceil(share * n), at least one, evenly drawn."
     count = (share * codes.shape[1]).ceil().clamp(1, codes.shape[1])
-    return (torch.rand(codes.shape, generator=rng).argsort(1).argsort(1) < count[:, None]).to(
+    return (torch.rand(codes.shape, generator=generator).argsort(1).argsort(1) < count[:, None]).to(
         codes.device
     )
 
@@ -454,7 +458,7 @@ def masked_loss(prior: MaskedPrior, batch: tuple, schedule="cosine") -> tuple:
 
 @torch.no_grad()
 def masked_bound(
-    prior, codes, labels, n_draws: int = 49, rng=None
+    prior, codes, labels, n_draws: int = 49, generator=None
 ) -> torch.Tensor:  # (b, n), (b,) -> (b,) float64
     """Unbiased estimate of an upper bound on -log p in nats: what a random order costs (Hoogeboom
     et al. 2022, section 3).
@@ -464,7 +468,7 @@ def masked_bound(
     with eval_mode(prior):
         for j in range(n_draws):
             m = (torch.arange(b) + j * n // n_draws) % n + 1  # each row meets all numbers evenly
-            open_ = hide(codes, (m - 0.5) / n, rng)
+            open_ = hide(codes, (m - 0.5) / n, generator)
             nats = F.cross_entropy(
                 prior.predict(codes.masked_fill(open_, -1), labels).float().mT,
                 codes,
@@ -484,7 +488,7 @@ def still_open(
 
 
 def confidence(
-    logits, new, noise: float, rng=None
+    logits, new, noise: float, generator=None
 ):  # (b, n, k), (b, n) with -1 where nothing was drawn -> (b, n) float64
     "log p of what was drawn, plus `noise` times Gumbel noise."
     log_p = (
@@ -493,7 +497,7 @@ def confidence(
         .gather(-1, new.clamp(min=0)[..., None].to(_double(logits).device))
         .squeeze(-1)
     )
-    return log_p + noise * gumbel(log_p.shape, rng).to(log_p.device)
+    return log_p + noise * gumbel(log_p.shape, generator).to(log_p.device)
 
 
 def _first(priority, open_, count):  # (b, n), (b, n) bool, (b,) -> (b, n) bool
@@ -507,11 +511,11 @@ def _first(priority, open_, count):  # (b, n), (b, n) bool, (b,) -> (b, n) bool
     return open_ & (ranked < count[:, None])
 
 
-def _priority(order, prior, b, rng):
+def _priority(order, prior, b, generator):
     "(b, n) numbers, highest first, of an order that does not depend on what is drawn."
     n = prior.n_places
     if isinstance(order, str) and order == "random":
-        return torch.rand(b, n, generator=rng)
+        return torch.rand(b, n, generator=generator)
     if isinstance(order, str) and order in ("raster", "halton"):
         order = places_in_order(order, prior.shape)
     if not isinstance(order, torch.Tensor):
@@ -535,12 +539,12 @@ def sample_masked(
     schedule="cosine",  # share of places still open, see SCHEDULES
     order="confidence",  # or "random", "halton", "raster", or a tensor of places in order
     noise: float = 4.5,  # Gumbel noise on the confidence at the start, falling to 0
-    s=1.0,  # guidance: a number, or a function of the share of steps done
+    guidance_scale=1.0,  # a number, or a function of the share of steps done
     temperature: float = 1.0,
     top_k=None,
     top_p=None,  # see `sharpen`
     codes=None,  # (b, n) to be completed, -1 where open; None: all open
-    rng=None,
+    generator=None,
 ):
     """Several codes at once: yields `Drawn` after every pass (Chang et al. 2022, section 3.2). What
     is decided is never changed.
@@ -552,33 +556,37 @@ def sample_masked(
         isinstance(order, str) and order == "confidence",
         (codes < 0).sum(1),
     )  # (b,) places to decide
-    fixed = None if by_confidence else _priority(order, prior, len(labels), rng)
+    fixed = None if by_confidence else _priority(order, prior, len(labels), generator)
     with eval_mode(prior):
         for i in range(n_steps):
             open_ = codes < 0  # (b, n)
             if not open_.any():
                 return
-            logits = _guided(prior, codes, labels, _at(s, i / n_steps))  # (b, n, k)
+            logits = _guided(prior, codes, labels, _at(guidance_scale, i / n_steps))  # (b, n, k)
             count = open_.sum(1) - still_open(total, open_.sum(1), (i + 1) / n_steps, schedule)
             look = open_ if by_confidence else _first(fixed, open_, count)
             new = torch.full_like(codes, -1)
-            new[look] = draw(sharpen(logits[look], temperature, top_k, top_p), rng).to(codes.device)
+            new[look] = draw(sharpen(logits[look], temperature, top_k, top_p), generator).to(
+                codes.device
+            )
             left = noise * (1 - (i + 1) / n_steps)
             fresh = (
-                _first(confidence(logits, new, left, rng), open_, count) if by_confidence else look
+                _first(confidence(logits, new, left, generator), open_, count)
+                if by_confidence
+                else look
             )
             codes = torch.where(fresh, new, codes)
             yield Drawn(i + 1, codes, fresh)
 
 
-def _guided(prior, codes, labels, s):
-    "Logits (b, n, k) under guidance; a pass of twice the batch, or of the batch where s is 1."
-    if s == 1:
+def _guided(prior, codes, labels, guidance_scale):
+    "Logits (b, n, k) under guidance; a pass of twice the batch, or of the batch where it is 1."
+    if guidance_scale == 1:
         return prior.predict(codes, labels)
     both = prior.predict(
         torch.cat([codes, codes]), torch.cat([labels, torch.full_like(labels, prior.null)])
     )
-    return guide(*both.chunk(2), s)
+    return guide(*both.chunk(2), guidance_scale)
 
 
 @torch.no_grad()
@@ -588,7 +596,7 @@ def generate(
     """Images (n, c, h, w) and codes (n, rows, columns) for labels (n,), on the CPU; `how` goes to
     `prior.sample`.
     """
-    rng, where, labels = (
+    generator, where, labels = (
         torch.Generator().manual_seed(seed),
         next(vqvae.parameters()).device,
         torch.as_tensor(labels),
@@ -599,7 +607,10 @@ def generate(
             "prior was trained on"
         )
     codes = torch.cat(
-        [finish(prior.sample(part, rng=rng, **how)).cpu() for part in labels.split(batch_size)]
+        [
+            finish(prior.sample(part, generator=generator, **how)).cpu()
+            for part in labels.split(batch_size)
+        ]
     ).view(-1, *prior.shape)
     return torch.cat(
         [vqvae.decode_indices(part.to(where)).cpu() for part in codes.split(batch_size)]

@@ -171,7 +171,7 @@ def sample(
     # "uniform", "log_snr" or "karras" (see `time_grid`), or the times themselves (n + 1,)
     times="uniform",
     solver="dpm2m",  # a name in SOLVERS, or a function (x_t, x_0, t, t_next) -> x at t_next
-    rng=None,  # torch.Generator for solvers that draw; None: torch's own
+    generator=None,  # torch.Generator for solvers that draw; None: torch's own
     # noise put back in before each guess, over the whole walk (Karras et al. 2022, algorithm 2)
     churn: float = 0.0,
     **options,
@@ -191,7 +191,7 @@ def sample(
         raise TypeError(f"x_T is {what}; expected a float tensor (b, ...)")
     levels = read_levels(path, time_grid(path, n_steps, times) if isinstance(times, str) else times)
     x_T = x_T.to(torch.promote_types(x_T.dtype, torch.float32))
-    randn_like = partial(noise_like, generator=rng)
+    randn_like = partial(noise_like, generator=generator)
     return sampler_loop(at_level(denoise), path, x_T, levels, solver, randn_like, churn, options)
 
 
@@ -242,14 +242,14 @@ SOLVERS["ddim"] = ddim
 
 
 def first_noise(
-    path: NoisePath, *shape, t: float = 1.0, rng=None, dtype=torch.float32, device=None
+    path: NoisePath, *shape, t: float = 1.0, generator=None, dtype=torch.float32, device=None
 ) -> torch.Tensor:
-    """Noise of the size that the path has at time t: sigma(t) eps, of this shape; drawn where `rng`
-    is (or on the CPU), moved to `device`.
+    """Noise of the size that the path has at time t: sigma(t) eps, of this shape; drawn where
+    `generator` is (or on the CPU), moved to `device`.
     """
     size = path.sigma(torch.tensor(t, dtype=torch.float64)).item()
     return size * torch.randn(
-        *shape, generator=rng, dtype=dtype, device=rng.device if rng else None
+        *shape, generator=generator, dtype=dtype, device=generator.device if generator else None
     ).to(device)
 
 
@@ -508,7 +508,7 @@ def both(one, other, x_t, t):
 def guided(
     cond,
     uncond,  # denoisers: with the label and without; or a good one and a worse one (autoguidance)
-    s: float,  # 1 is none and costs one call; 0 is uncond; papers' w is s - 1
+    guidance_scale: float,  # 1 is none and costs one call; 0 is uncond; papers' w is this - 1
     # 1 gives each guess the standard deviation of cond's (Lin et al. 2024, section 3.4)
     rescale: float = 0.0,
     interval=(0.0, 1.0),
@@ -517,18 +517,19 @@ def guided(
     2024b for a worse model as uncond).
     """
     low, high = interval
-    if not (math.isfinite(s) and 0 <= rescale <= 1 and 0 <= low < high <= 1):
+    if not (math.isfinite(guidance_scale) and 0 <= rescale <= 1 and 0 <= low < high <= 1):
         raise ValueError(
-            f"s={s}, rescale={rescale}, interval={interval}; expected a finite s, rescale in "
+            f"guidance_scale={guidance_scale}, rescale={rescale}, interval={interval}; "
+            "expected a finite guidance_scale, rescale in "
             "[0, 1], 0 <= low < high <= 1"
         )
 
     def denoise(x_t, t):
         inside = (t >= low) & (t <= high)  # (b,)
-        if s == 1 or not inside.any():
+        if guidance_scale == 1 or not inside.any():
             return cond(x_t, t)
         c, u = both(cond, uncond, x_t, t)
-        x_0 = u + s * (c - u)
+        x_0 = u + guidance_scale * (c - u)
         if rescale:
             x_0 = x_0 * (rescale * _std(c) / _std(x_0) + 1 - rescale)
         return torch.where(inside.view(-1, *[1] * (x_t.ndim - 1)), x_0, c)

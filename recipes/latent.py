@@ -33,7 +33,10 @@ from mmgen.vqvae import VQVAE
 DATA = Path(__file__).resolve().parents[1] / "data"
 OUT = DATA / "results" / "latent.json"
 STEPS = {"pixels": 2200, "latents": 1900}
-WAYS = {"pixels": dict(s=1.75, n_steps=12), "latents": dict(s=1.75, n_steps=12)}
+WAYS = {
+    "pixels": dict(guidance_scale=1.75, n_steps=12),
+    "latents": dict(guidance_scale=1.75, n_steps=12),
+}
 FIGURES = ("recognised", "frechet", "precision", "recall")
 
 
@@ -148,7 +151,7 @@ def weights(kind, seed, steps, n):
 
 def drawn(model, n, **how):
     "Figures of n images. Times start a little below 1, where eps says nothing about x_0 any more."
-    how = {"s": 2.0, "times": torch.linspace(0.995, 0, 13, dtype=torch.float64)} | how
+    how = {"guidance_scale": 2.0, "times": torch.linspace(0.995, 0, 13, dtype=torch.float64)} | how
     return judge(lambda y, s: generate(model, y, s, **how), n)[0]
 
 
@@ -234,8 +237,8 @@ def recipe(n, steps):
                 return torch.linspace(0.995, 0, steps + 1, dtype=torch.float64)
 
             for more, way in {
-                "no guidance": dict(s=1.0),
-                "guidance 3": dict(s=3.0),
+                "no guidance": dict(guidance_scale=1.0),
+                "guidance 3": dict(guidance_scale=3.0),
                 "24 steps": dict(times=times(24)),
                 "Euler": dict(solver="euler"),
                 "6 steps of Heun": dict(solver="heun", times=times(6)),

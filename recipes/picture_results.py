@@ -32,7 +32,10 @@ with torch.no_grad():
     ]
     asked = torch.arange(N) % 10
     dit = generate(
-        LatentDiffusion.from_pretrained(data_path("weights", "dit_pixels")).eval(), asked, 0, s=2.0
+        LatentDiffusion.from_pretrained(data_path("weights", "dit_pixels")).eval(),
+        asked,
+        0,
+        guidance_scale=2.0,
     )
 rows = [
     ("test digits", x[:N]),

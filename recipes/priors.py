@@ -38,8 +38,13 @@ from mmgen.vqvae import VQVAE
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 KINDS = {
-    "ar": (ARPrior, ar_loss, 3000, dict(s=2.0)),  # model, loss, steps, sampling
-    "masked": (MaskedPrior, masked_loss, 4000, dict(n_steps=12, s=1.5, noise=2.0, temperature=0.9)),
+    "ar": (ARPrior, ar_loss, 3000, dict(guidance_scale=2.0)),  # model, loss, steps, sampling
+    "masked": (
+        MaskedPrior,
+        masked_loss,
+        4000,
+        dict(n_steps=12, guidance_scale=1.5, noise=2.0, temperature=0.9),
+    ),
 }
 
 
@@ -85,8 +90,10 @@ def train(kind, seed, steps, folder, vqvae):
 def measure(prior, vqvae, way):
     "Bits of 1,000 test images, and the judge's figures of 1,000 samples."
     (k, y), n = codes_of(vqvae, "test"), 1000
-    k, y, rng = k[:n], y[:n], torch.Generator().manual_seed(0)
-    nats = prior.nll(k, y) if isinstance(prior, ARPrior) else masked_bound(prior, k, y, 10, rng)
+    k, y, generator = k[:n], y[:n], torch.Generator().manual_seed(0)
+    nats = (
+        prior.nll(k, y) if isinstance(prior, ARPrior) else masked_bound(prior, k, y, 10, generator)
+    )
 
     def draw(n, seed):
         return (generate(prior, vqvae, torch.arange(n) % 10, seed, **way)[0], torch.arange(n) % 10)

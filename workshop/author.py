@@ -20,7 +20,7 @@ from pathlib import Path
 from .export import export
 from .gates import KEPT
 from .links import link
-from .repo import kernel_config, repository
+from .repo import kernel_config, number, repository
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -206,7 +206,8 @@ def main(argv=None):
     a = ap.parse_args(argv)
     if a.script:
         convert(a.script, a.notebook)
-    nb = sync_exercises(nbformat.read(a.notebook, as_version=4), int(a.notebook.name[:2]))
+    chapter = number(a.notebook.stem).removeprefix("0")
+    nb = sync_exercises(nbformat.read(a.notebook, as_version=4), chapter)
     nbformat.write(nb, a.notebook)
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(a.notebook)], check=True)
     export([a.notebook], "mmgen")

@@ -447,7 +447,7 @@ def one_module_each(root):
     """Notebook NN_name exports exactly mmgen/name.py, or what its default_exp says; it exports
     nothing where mmgen/name is a package.
     """
-    bad, numbers = [], [p.stem[:2] for p in repo.notebooks(root)]
+    bad, numbers = [], [repo.number(p.stem) for p in repo.notebooks(root)]
     bad += [
         f"number {n} stands {numbers.count(n)} times"
         for n in sorted({n for n in numbers if numbers.count(n) > 1})
@@ -458,13 +458,13 @@ def one_module_each(root):
             "\n".join(repo.source(c) for _, c in code_cells(repo.read(p))),
             re.M,
         )
-        package = (Path(root) / "mmgen" / p.stem[3:] / "__init__.py").exists()
+        package = (Path(root) / "mmgen" / repo.topic_of(p.stem) / "__init__.py").exists()
         if package and not named:
             continue
         if package:
             bad.append(
-                f"{p.name}: has a default_exp, and mmgen/{p.stem[3:]} is a package written by "
-                "hand; remove it"
+                f"{p.name}: has a default_exp, and mmgen/{repo.topic_of(p.stem)} is a package "
+                "written by hand; remove it"
             )
         elif len(named) != 1:
             bad.append(f"{p.name}: {len(named)} default_exp lines; expected one")

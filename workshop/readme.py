@@ -52,7 +52,7 @@ def table(root) -> str:
         cpu, gpu = (runs.get((path.stem, p)) for p in ("cpu", "gpu"))
         last = green(cpu or gpu or runs.get((path.stem, "smoke")))
         link, colab = (
-            f"[{path.stem[:2]} {head}](nbs/{path.name})",
+            f"[{repo.number(path.stem)} {head}](nbs/{path.name})",
             links.badge(repository, path.stem),
         )
         cells = [link, promise, minutes(cpu), minutes(gpu), last, colab]

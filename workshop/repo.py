@@ -8,7 +8,17 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from mmgen.interview.checkout import CourseError, find_root, nearest, notebooks, read, source, title  # noqa: F401
+from mmgen.interview.checkout import (  # noqa: F401
+    CourseError,
+    find_root,
+    nearest,
+    notebooks,
+    number,
+    read,
+    source,
+    title,
+    topic_of,
+)
 
 PROFILES = ("smoke", "cpu", "gpu")
 
@@ -23,10 +33,9 @@ def pick(names, paths) -> list:
         hit = [
             p
             for p in paths
-            if short in (p.stem, p.stem[3:], p.stem[:2])
-            or (short.isdigit() and int(short) == int(p.stem[:2]))
+            if short in (p.stem, topic_of(p.stem), number(p.stem), number(p.stem).removeprefix("0"))
         ]
-        known = [p.stem for p in paths] + [p.stem[3:] for p in paths]
+        known = [p.stem for p in paths] + [topic_of(p.stem) for p in paths]
         if not hit:
             raise CourseError(f"no notebook is called {name!r}; {nearest(short, known)}")
         found.update(hit)

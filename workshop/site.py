@@ -22,7 +22,7 @@ from mmgen.interview.sheets import LANGUAGES, WORDS, exercise_page, question_fil
 from . import repo
 from .deadlinks import dead_links
 from .links import BADGE
-from .repo import CourseError
+from .repo import CourseError, number, topic_of
 
 WEB, MARK = (
     Path(__file__).parent / "web",
@@ -66,7 +66,7 @@ class Site:
 
     def sheets(self, stem) -> list:
         "Links to the exercises and questions of a notebook, as far as it has some."
-        topic, here = stem[3:], [kind for kind, stems in self.topics.items() if stem in stems]
+        topic, here = topic_of(stem), [kind for kind, stems in self.topics.items() if stem in stems]
         links = (
             [f'<a href="exercises_{topic}.html">{WORDS["en"]["exercises"]}</a>']
             if "exercises" in here
@@ -268,7 +268,7 @@ def index_page(site):
             site.render.inline, (site.titles[stem], repo.title(nb)[1], cost[1] if cost else "")
         )
         rows.append(
-            f'<li><h3><a href="{stem}.html"><span class="num">{stem[:2]}</span> '
+            f'<li><h3><a href="{stem}.html"><span class="num">{number(stem)}</span> '
             f"{title}</a></h3><p>{promise}</p>"
             f'<p class="small">{cost}</p><p class="small">{" · ".join(site.sheets(stem))}</p></li>'
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .prose import Markdown, figures, headings, mathjax, needs, opened, plain, slug
 from . import bank, checkout
-from .checkout import CourseError
+from .checkout import CourseError, topic_of
 from .sheets import LEVELS, WORDS, answer, options
 
 MODEL, FIELDS = (
@@ -169,7 +169,7 @@ def formula_notes(stem, nb, md) -> list:
                 (key, "en"),
                 deck_name(stem, "en"),
                 (key, front, back, ""),
-                ("mmgen", f"topic::{stem[3:]}", "kind::formula"),
+                ("mmgen", f"topic::{topic_of(stem)}", "kind::formula"),
             )
         )
     return notes
@@ -185,7 +185,7 @@ def collect(root=None, topic=None, lang="both") -> list:
         if language != "en":
             continue
         for stem, nb in notebooks.items():
-            if topic in (None, stem[3:]):
+            if topic in (None, topic_of(stem)):
                 notes += formula_notes(stem, nb, md)
     return sorted(notes, key=lambda n: n.deck)
 

@@ -7,6 +7,7 @@ import functools
 import re
 from pathlib import Path
 
+from .checkout import topic_of
 from .schema import KINDS, LANGUAGES, LEVELS, BankError, check_questions
 
 __all__ = [
@@ -38,7 +39,7 @@ ORDER = (
     "13_latent",
     "19_interview",
 )
-NOTEBOOKS = {name[3:]: name for name in ORDER}  # topic -> notebook, in the order of the course
+NOTEBOOKS = {topic_of(name): name for name in ORDER}  # topic -> notebook, in their order
 
 
 def _folder():

@@ -28,8 +28,19 @@ def find_root(start=None) -> Path:
 
 
 def notebooks(root) -> list:
-    "Paths of the course's notebooks, in order."
-    return sorted(p for p in (Path(root) / "nbs").glob("*.ipynb") if re.match(r"\d\d_", p.name))
+    "Paths of the course's notebooks, in order; an appendix, as `10b_chain`, after its lesson."
+    paths = (Path(root) / "nbs").glob("*.ipynb")
+    return sorted(p for p in paths if re.match(r"\d\d[a-z]?_", p.name))
+
+
+def number(stem) -> str:
+    "'10b' of '10b_chain'."
+    return stem.partition("_")[0]
+
+
+def topic_of(stem) -> str:
+    "'chain' of '10b_chain': the name that module, exercises and questions share."
+    return stem.partition("_")[2]
 
 
 def nearest(word, words):

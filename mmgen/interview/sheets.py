@@ -4,7 +4,7 @@ import html
 import re
 
 from .prose import address, highlight, plain
-from .checkout import CourseError
+from .checkout import CourseError, number, topic_of
 
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WORDS = {
@@ -51,7 +51,7 @@ def question_page(site, stem, lang):
     from .bank import BankError
     from .items import all_items
 
-    topic, W, other = stem[3:], WORDS[lang], "zh" if lang == "en" else "en"
+    topic, W, other = topic_of(stem), WORDS[lang], "zh" if lang == "en" else "en"
     try:
         items = all_items(topic, lang=lang, kinds=("oral", "choice", "numeric"))
     except BankError as e:
@@ -59,7 +59,7 @@ def question_page(site, stem, lang):
     title = f"{W['questions']}: {site.titles[stem]}"
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f'<p class="links"><a href="{stem}.html">{stem[:2]}</a> · '
+        f'<p class="links"><a href="{stem}.html">{number(stem)}</a> · '
         f'<a href="{question_file(topic, other)}" lang="{LANGUAGES[other]}">{W["other"]}</a></p>',
         f"<p>{W['lead']}</p>",
     ]
@@ -74,7 +74,9 @@ def question_page(site, stem, lang):
         sections,
         lang,
         current=f"questions_{topic}",
-        around=site.around(site.topics["questions"], stem, lambda s: question_file(s[3:], lang)),
+        around=site.around(
+            site.topics["questions"], stem, lambda s: question_file(topic_of(s), lang)
+        ),
     )
 
 
@@ -150,12 +152,12 @@ def exercise_page(site, stem):
     "The exercises of one topic: task and starter, hints folded, no solution."
     from ..exercises import all_exercises
 
-    topic, md = stem[3:], site.render
+    topic, md = topic_of(stem), site.render
     mine = {id: ex for id, ex in all_exercises().items() if id.startswith(topic + ".")}
     title = f"Exercises: {site.titles[stem]}"
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f'<p class="links"><a href="{stem}.html">{stem[:2]}</a></p>',
+        f'<p class="links"><a href="{stem}.html">{number(stem)}</a></p>',
         "<p>To have an answer judged, edit the starter in the notebook, or in any notebook "
         "after <code>from mmgen.exercises import "
         "check, hint, solution</code>, and run <code>check(id, answer)</code>.</p>",
@@ -189,7 +191,9 @@ def exercise_page(site, stem):
         "\n".join(body),
         sections,
         current=f"exercises_{topic}",
-        around=site.around(site.topics["exercises"], stem, lambda s: f"exercises_{s[3:]}.html"),
+        around=site.around(
+            site.topics["exercises"], stem, lambda s: f"exercises_{topic_of(s)}.html"
+        ),
     )
 
 

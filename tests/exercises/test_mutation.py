@@ -19,6 +19,7 @@ from mmgen.exercises.engine import Exercise
 from workshop import cli, mutants, mutation
 from workshop.mutants import Mutant, changes, unchanged
 from workshop.mutation import DIED, LATE, MutationError, Verdict
+from workshop.repo import notebooks, topic_of
 
 ROOT = Path(__file__).parents[2]
 ALL = all_exercises()
@@ -353,7 +354,7 @@ def test_all_mutants_are_killed_in_every_topic():
         assert mutation.score(part) >= mutation.TARGET, alive
 
 
-NOTEBOOKS = {p.stem[3:]: p for p in sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))}
+NOTEBOOKS = {topic_of(p.stem): p for p in notebooks(ROOT)}
 
 
 def sources(topic):

@@ -152,9 +152,9 @@ def test_single_precision_stays_precise_near_the_clean_end(name):
 
 def test_add_noise_has_the_mean_and_variance_of_the_chain():
     betas, x = np.linspace(1e-4, 0.02, 1000), np.full(200_000, 2.0)
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for b in betas[:200]:
-        x = np.sqrt(1 - b) * x + np.sqrt(b) * rng.standard_normal(len(x))
+        x = np.sqrt(1 - b) * x + np.sqrt(b) * generator.standard_normal(len(x))
     path, t = noise_path("linear"), torch.tensor(0.2)
     assert x.mean() == pytest.approx(
         2 * path.alpha(t).item(), abs=0.01
@@ -181,7 +181,7 @@ def test_add_noise_has_the_mean_and_variance_of_the_chain():
         ),
         (lambda: noise_path("linear", n_steps=1), ValueError, "at least 2 steps"),
         (lambda: noise_path("sigmoid", tau=0.0), ValueError, "tau > 0"),
-        (lambda: noise_path("cosine", s=-1.0), ValueError, "at least 0"),
+        (lambda: noise_path("cosine", offset=-1.0), ValueError, "at least 0"),
         (
             lambda: diffusion_loss(lambda x, t, y: x, torch.zeros(2, 3), noise_path("flow")),
             TypeError,
@@ -667,7 +667,7 @@ def test_kl_and_bins():
 def test_bound_terms_by_hand():
     diffusion, x_0 = GaussianDiffusion([0.1, 0.3, 0.7]), draws(2, 1, 3).tanh()
     said, t = draws(2, 1, 3, seed=1), torch.tensor([0, 2])
-    x_t = diffusion.q_sample(x_0, t, draws(2, 1, 3, seed=2))
+    x_t = diffusion.q_sample(x_0, draws(2, 1, 3, seed=2), t)
     got = vlb_terms(diffusion, said, x_0, x_t, t, predict="x0", variance="fixed_large")
     ref = Reference([0.1, 0.3, 0.7])
     log_v = ref.log_variance("fixed_large", 0)

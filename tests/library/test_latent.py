@@ -148,11 +148,11 @@ def test_the_label_and_the_guidance_count():
     model = pixels()
     one, other = (generate_latents(model, torch.full((4,), y), 0, n_steps=4) for y in (1, 2))
     assert (one - other).abs().max() > 1e-3
-    strong = generate_latents(model, torch.full((4,), 1), 0, n_steps=4, s=4.0)
+    strong = generate_latents(model, torch.full((4,), 1), 0, n_steps=4, guidance_scale=4.0)
     assert (one - strong).abs().max() > 1e-3
-    none = generate_latents(model, torch.full((4,), 10), 0, n_steps=4, s=1.0)
+    none = generate_latents(model, torch.full((4,), 10), 0, n_steps=4, guidance_scale=1.0)
     assert_close(
-        generate_latents(model, torch.full((4,), 1), 0, n_steps=4, s=0.0), none
+        generate_latents(model, torch.full((4,), 1), 0, n_steps=4, guidance_scale=0.0), none
     )  # s = 0: the one without a label
 
 
@@ -177,7 +177,7 @@ def test_sampling_in_training_mode_is_refused():
     for call in (
         lambda: generate(model, y),
         lambda: vary(model, x, y),
-        lambda: inpaint(model, x, torch.ones(1, 1, 28, 28) > 0, y),
+        lambda: inpaint(model, x, y, torch.ones(1, 1, 28, 28) > 0),
     ):
         with pytest.raises(ValueError, match=r"training mode.*model\.eval\(\)"):
             call()
@@ -191,7 +191,7 @@ def test_what_is_kept_is_kept_to_the_last_bit(vqvae, digits, space):
     model = pixels() if space == "pixels" else latents(vqvae).measure(digits[0]).eval()
     mask = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
     mask[..., 5:17, 3:20] = True
-    out = inpaint(model, digits[0][:4], mask, digits[1][:4], n_steps=4)
+    out = inpaint(model, digits[0][:4], digits[1][:4], mask, n_steps=4)
     assert torch.equal(
         out[mask.expand_as(out)], digits[0][:4][mask.expand_as(out)]
     ) and out.shape == (4, 1, 28, 28)
@@ -226,13 +226,13 @@ def test_a_place_is_kept_only_if_all_its_pixels_are(vqvae, digits):
     model = latents(vqvae).measure(digits[0]).eval()
     mask = torch.ones(1, 1, 28, 28, dtype=torch.bool)
     mask[..., 10, 10] = False  # one pixel of place (2, 2)
-    drawn = inpaint(model, digits[0][:2], mask, digits[1][:2], n_steps=3)
+    drawn = inpaint(model, digits[0][:2], digits[1][:2], mask, n_steps=3)
     hole = (F.max_pool2d((~mask).float(), 4) > 0)[0, 0]  # the mask of places, made another way
-    z, rng = model.encode(digits[0][:2]), torch.Generator().manual_seed(0)
+    z, generator = model.encode(digits[0][:2]), torch.Generator().manual_seed(0)
     states = sample(
         with_known(denoiser(model, digits[1][:2], 2.0), z, ~hole),
         model.path,
-        torch.randn(z.shape, generator=rng),
+        torch.randn(z.shape, generator=generator),
         3,
     )
     expected = model.decode(finish(states))
@@ -242,9 +242,9 @@ def test_a_place_is_kept_only_if_all_its_pixels_are(vqvae, digits):
 def test_bad_masks_are_refused(digits):
     model, (x, y) = pixels(), (digits[0][:2], digits[1][:2])
     with pytest.raises(TypeError, match="mask is torch.float32; expected torch.bool"):
-        inpaint(model, x, torch.ones(1, 1, 28, 28), y)
+        inpaint(model, x, y, torch.ones(1, 1, 28, 28))
     with pytest.raises(ValueError, match="mask is .*expected .*28"):
-        inpaint(model, x, torch.ones(1, 1, 7, 7, dtype=torch.bool), y)
+        inpaint(model, x, y, torch.ones(1, 1, 7, 7, dtype=torch.bool))
 
 
 def test_vary_keeps_more_the_earlier_it_starts(digits):

@@ -49,12 +49,12 @@ EVERY = torch.tensor(list(product(range(4), repeat=3)))  # (64, 3) all sentences
 NONE = torch.zeros(64, dtype=torch.int64)
 
 
-def rng(seed=0):
+def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
 def table(seed=0):
-    p = (1.5 * torch.randn(64, generator=rng(seed), dtype=torch.float64)).softmax(0)
+    p = (1.5 * torch.randn(64, generator=generator(seed), dtype=torch.float64)).softmax(0)
     return p.view(4, 4, 4)
 
 
@@ -77,7 +77,7 @@ def variation(a, b):
 
 def floor(p, n=20_000, seed=9):
     return variation(
-        shares(EVERY[torch.multinomial(p, n, replacement=True, generator=rng(seed))]), p
+        shares(EVERY[torch.multinomial(p, n, replacement=True, generator=generator(seed))]), p
     )
 
 
@@ -102,7 +102,7 @@ def by_order(model, x, order, labels=NONE):
 
 def test_draw_follows_the_probabilities():
     logits = torch.tensor([[0.0, 1.0, -1.0, 2.0]]).expand(100_000, 4)
-    found = draw(logits, rng()).bincount() / 100_000
+    found = draw(logits, generator()).bincount() / 100_000
     chi2 = (100_000 * (found - logits[0].softmax(0)) ** 2 / logits[0].softmax(0)).sum()
     assert chi2 < 16.3  # 3 degrees of freedom, one in a thousand
 
@@ -110,10 +110,10 @@ def test_draw_follows_the_probabilities():
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), k=st.integers(1, 9), hole=st.integers(0, 8))
 def test_draw_never_gives_what_is_forbidden(seed, k, hole):
-    logits = torch.randn(50, k, generator=rng(seed))
+    logits = torch.randn(50, k, generator=generator(seed))
     if k > 1:
         logits[:, hole % k] = -math.inf
-    out = draw(logits, rng(seed))
+    out = draw(logits, generator(seed))
     assert out.shape == (50,) and out.dtype == torch.int64 and out.min() >= 0 and out.max() < k
     if k > 1:
         assert (out != hole % k).all()
@@ -121,8 +121,10 @@ def test_draw_never_gives_what_is_forbidden(seed, k, hole):
 
 def test_draw_works_in_double_precision_and_repeats():
     logits = torch.tensor([0.0, math.log(1e-9)]).expand(1000, 2)
-    assert torch.equal(draw(logits.bfloat16(), rng()), draw(logits.bfloat16().double(), rng()))
-    assert torch.equal(draw(logits, rng(3)), draw(logits, rng(3)))
+    assert torch.equal(
+        draw(logits.bfloat16(), generator()), draw(logits.bfloat16().double(), generator())
+    )
+    assert torch.equal(draw(logits, generator(3)), draw(logits, generator(3)))
 
 
 @pytest.mark.parametrize(
@@ -141,17 +143,17 @@ def test_draw_names_bad_logits(logits, error, words):
 
 def test_gumbel_is_a_draw_and_float32_is_capped():
     p = torch.tensor([0.1, 0.2, 0.7])
-    found = (p.log() + gumbel((50_000, 3), rng())).argmax(-1).bincount() / 50_000
+    found = (p.log() + gumbel((50_000, 3), generator())).argmax(-1).bincount() / 50_000
     assert_close(found, p, atol=0.01, rtol=0.0)
     assert (
-        gumbel((10**6,), rng(), torch.float32).max() <= 16.7
-        and gumbel((10,), rng()).dtype == torch.float64
+        gumbel((10**6,), generator(), torch.float32).max() <= 16.7
+        and gumbel((10,), generator()).dtype == torch.float64
     )
-    assert gumbel((10**5,), rng()).isfinite().all()
+    assert gumbel((10**5,), generator()).isfinite().all()
 
 
 def test_sharpen_against_a_loop():
-    x = torch.randn(20, 9, generator=rng())
+    x = torch.randn(20, 9, generator=generator())
     for k, p in ((3, None), (None, 0.6), (4, 0.5), (None, 1.0), (100, None)):
         for row, got in zip(x, sharpen(x, top_k=k, top_p=p)):
             kept, total, q = [], 0.0, row.double().softmax(0)
@@ -167,7 +169,7 @@ def test_sharpen_against_a_loop():
 
 
 def test_sharpen_temperature():
-    x = torch.randn(5, 7, generator=rng())
+    x = torch.randn(5, 7, generator=generator())
     assert_close(sharpen(x, 2.0), x.double() / 2)
     assert_close(sharpen(x), x.double())
     assert (
@@ -197,7 +199,7 @@ def test_sharpen_names_bad_dials(how, words):
 
 
 def test_guidance_identities():
-    c, u = torch.randn(2, 3, 5, generator=rng(), dtype=torch.float64)
+    c, u = torch.randn(2, 3, 5, generator=generator(), dtype=torch.float64)
     assert_close(guide(c, u, 1.0), c)
     assert_close(guide(c, u, 0.0), u)
     assert_close(guide(c, u, 3.0), 3 * c - 2 * u)
@@ -205,7 +207,7 @@ def test_guidance_identities():
         guide(c.log_softmax(-1), u.log_softmax(-1), 2.5).softmax(-1), guide(c, u, 2.5).softmax(-1)
     )
     for bad in (math.nan, math.inf):
-        with pytest.raises(ValueError, match="s="):
+        with pytest.raises(ValueError, match="guidance_scale="):
             guide(c, u, bad)
     with pytest.raises(ValueError, match="cond has shape"):
         guide(c, u[:1], 1.0)
@@ -252,10 +254,12 @@ def test_every_pass_decides_something_and_the_last_everything(n, n_steps, name):
 
 
 def test_hide_takes_the_share_asked_for():
-    open_ = hide(torch.zeros(4, 10, dtype=torch.int64), torch.tensor([0.0, 0.11, 0.5, 1.0]), rng())
+    open_ = hide(
+        torch.zeros(4, 10, dtype=torch.int64), torch.tensor([0.0, 0.11, 0.5, 1.0]), generator()
+    )
     assert open_.sum(1).tolist() == [1, 2, 5, 10]
     often = (
-        hide(torch.zeros(20_000, 5, dtype=torch.int64), torch.full((20_000,), 0.4), rng())
+        hide(torch.zeros(20_000, 5, dtype=torch.int64), torch.full((20_000,), 0.4), generator())
         .float()
         .mean(0)
     )
@@ -313,7 +317,7 @@ def test_ar_learns_a_known_table():
         ),
         table(),
     )
-    said = EVERY[torch.multinomial(exact.flatten(), 8000, replacement=True, generator=rng())]
+    said = EVERY[torch.multinomial(exact.flatten(), 8000, replacement=True, generator=generator())]
     run(
         fit(
             p,
@@ -359,7 +363,7 @@ def test_any_order_bound_holds_and_is_tight_for_consistent_conditionals():
         assert_close(enumerated_bound(model, EVERY), -logs.mean(0), atol=1e-6, rtol=0.0)
         assert (-logs.mean(0) >= -own.log() - 1e-9).all()
         assert_close(
-            masked_bound(model, EVERY, NONE, 900, rng()), -logs.mean(0), atol=0.3, rtol=0.06
+            masked_bound(model, EVERY, NONE, 900, generator()), -logs.mean(0), atol=0.3, rtol=0.06
         )
     assert_close(enumerated_bound(exact, EVERY), -table().flatten().log())
     own = torch.stack([by_order(net, EVERY, o) for o in permutations(range(3))]).exp().mean(0)
@@ -370,7 +374,7 @@ def test_any_order_bound_holds_and_is_tight_for_consistent_conditionals():
 
 def test_two_equal_bits_cost_ln_2():
     bound = masked_bound(
-        TablePrior(torch.eye(2) / 2), torch.tensor([[0, 0], [1, 1]]), NONE[:2], 2, rng()
+        TablePrior(torch.eye(2) / 2), torch.tensor([[0, 0], [1, 1]]), NONE[:2], 2, generator()
     )
     assert bound.tolist() == pytest.approx([math.log(2)] * 2)
 
@@ -393,7 +397,9 @@ MANY = torch.zeros(N, dtype=torch.int64)
 def test_ar_samples_follow_its_own_probabilities():
     p = prior(ARPrior)
     exact = (-p.nll(EVERY, NONE)).double().exp()
-    assert variation(shares(finish(p.sample(MANY, rng=rng()))), exact) < 2 * floor(exact)
+    assert variation(shares(finish(p.sample(MANY, generator=generator()))), exact) < 2 * floor(
+        exact
+    )
     sharp = (
         (p.logits(EVERY, NONE).double() / 0.5)
         .log_softmax(-1)
@@ -401,9 +407,9 @@ def test_ar_samples_follow_its_own_probabilities():
         .sum((1, 2))
         .exp()
     )
-    assert variation(shares(finish(p.sample(MANY, temperature=0.5, rng=rng()))), sharp) < 2 * floor(
-        sharp
-    )
+    assert variation(
+        shares(finish(p.sample(MANY, temperature=0.5, generator=generator()))), sharp
+    ) < 2 * floor(sharp)
 
 
 @torch.no_grad()
@@ -417,14 +423,16 @@ def test_guided_ar_samples_follow_the_product():
         .sum((1, 2))
         .exp()
     )
-    assert variation(shares(finish(p.sample(MANY, s=2.0, rng=rng()))), exact) < 2 * floor(exact)
+    assert variation(
+        shares(finish(p.sample(MANY, guidance_scale=2.0, generator=generator()))), exact
+    ) < 2 * floor(exact)
 
 
 @pytest.mark.parametrize("order", ["raster", "random", "halton", torch.tensor([2, 0, 1])])
 def test_one_place_per_pass_is_exact(order):
     exact = TablePrior(table())
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, order=order, rng=rng()))), exact.p
+        shares(finish(exact.sample(MANY, n_steps=3, order=order, generator=generator()))), exact.p
     ) < 2 * floor(exact.p)
 
 
@@ -433,22 +441,22 @@ def test_random_order_draws_the_networks_own_mixture():
     net = prior(MaskedPrior)
     own = torch.stack([by_order(net, EVERY, o) for o in permutations(range(3))]).exp().mean(0)
     assert variation(
-        shares(finish(net.sample(MANY, n_steps=3, order="random", rng=rng()))), own
+        shares(finish(net.sample(MANY, n_steps=3, order="random", generator=generator()))), own
     ) < 2 * floor(own)
 
 
 def test_parallel_draws_and_confidence_are_not_exact():
     p, exact = table(), TablePrior(table())
     product_p = (p.sum((1, 2))[:, None, None] * p.sum((0, 2))[:, None] * p.sum((0, 1))).flatten()
-    at_once = shares(finish(exact.sample(MANY, n_steps=1, order="random", rng=rng())))
+    at_once = shares(finish(exact.sample(MANY, n_steps=1, order="random", generator=generator())))
     assert (
         variation(at_once, product_p) < 2 * floor(product_p) and variation(at_once, exact.p) > 0.2
     )
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, noise=0.0, rng=rng()))), exact.p
+        shares(finish(exact.sample(MANY, n_steps=3, noise=0.0, generator=generator()))), exact.p
     ) > 5 * floor(exact.p)
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, noise=1e6, rng=rng()))), exact.p
+        shares(finish(exact.sample(MANY, n_steps=3, noise=1e6, generator=generator()))), exact.p
     ) < 2 * floor(exact.p)
 
 
@@ -462,7 +470,9 @@ LABELS = torch.tensor([0, 1, 2, 0, 1])
 @pytest.mark.parametrize("n_steps", [1, 4, 12, 30])
 def test_decided_codes_never_change(order, n_steps):
     net, before, steps = prior(MaskedPrior, GRID), torch.full((5, 12), -1), 0
-    for state in net.sample(LABELS, n_steps=n_steps, order=order, s=1.5, rng=rng()):
+    for state in net.sample(
+        LABELS, n_steps=n_steps, order=order, guidance_scale=1.5, generator=generator()
+    ):
         assert isinstance(state, Drawn) and torch.equal(
             state.codes[before >= 0], before[before >= 0]
         )
@@ -474,20 +484,23 @@ def test_decided_codes_never_change(order, n_steps):
 
 
 @pytest.mark.parametrize("order", ["raster", "columns", "halton"])
-@pytest.mark.parametrize("s", [1.0, 2.0, lambda t: 1 + t])
-def test_cache_gives_equal_codes(order, s):
+@pytest.mark.parametrize("scale", [1.0, 2.0, lambda t: 1 + t])
+def test_cache_gives_equal_codes(order, scale):
     p = prior(ARPrior, PriorConfig(**{**vars(GRID), "order": order}))
-    states = list(p.sample(LABELS, s=s, rng=rng()))
-    assert torch.equal(states[-1].codes, finish(p.sample(LABELS, s=s, cache=False, rng=rng())))
+    states = list(p.sample(LABELS, guidance_scale=scale, generator=generator()))
+    assert torch.equal(
+        states[-1].codes,
+        finish(p.sample(LABELS, guidance_scale=scale, cache=False, generator=generator())),
+    )
     assert len(states) == 12 and [st.fresh.sum(1).unique().tolist() for st in states] == [[1]] * 12
 
 
 def test_completion_keeps_what_was_given():
-    net, codes = prior(MaskedPrior, GRID), torch.randint(0, 6, (5, 12), generator=rng())
+    net, codes = prior(MaskedPrior, GRID), torch.randint(0, 6, (5, 12), generator=generator())
     codes[:, 5:] = -1
     codes[0, :] = torch.arange(12) % 6  # a row that is full already
     given = codes.clone()
-    out = finish(net.sample(LABELS, n_steps=3, codes=codes, rng=rng()))
+    out = finish(net.sample(LABELS, n_steps=3, codes=codes, generator=generator()))
     assert (
         torch.equal(codes, given)
         and torch.equal(out[given >= 0], given[given >= 0])
@@ -498,11 +511,11 @@ def test_completion_keeps_what_was_given():
 def test_sampling_puts_the_mode_back_and_uses_no_dropout():
     for make in (ARPrior, MaskedPrior):
         p = prior(make, GRID).train()
-        a, b = (finish(p.sample(LABELS, rng=rng())) for _ in range(2))
+        a, b = (finish(p.sample(LABELS, generator=generator())) for _ in range(2))
         assert (
             p.training
             and torch.equal(a, b)
-            and torch.equal(a, finish(p.eval().sample(LABELS, rng=rng())))
+            and torch.equal(a, finish(p.eval().sample(LABELS, generator=generator())))
         )
 
 
@@ -516,7 +529,7 @@ def test_sampling_puts_the_mode_back_and_uses_no_dropout():
         ({"codes": torch.zeros(5, 3).long()}, ValueError, r"expected \(5, 12\)"),
         ({"codes": torch.full((5, 12), 6)}, IndexError, "expected 0 to 5"),
         ({"codes": torch.zeros(5, 12)}, TypeError, "int64"),
-        ({"s": math.nan}, ValueError, "s=nan"),
+        ({"guidance_scale": math.nan}, ValueError, "guidance_scale=nan"),
     ],
 )
 def test_bad_arguments_of_the_masked_sampler(how, error, words):
@@ -558,7 +571,7 @@ def test_bad_config_is_named(field, value):
 
 
 def test_confidence_is_log_p_of_the_candidate():
-    logits, new = torch.randn(2, 3, 4, generator=rng()), torch.tensor([[0, 3, -1], [2, 1, 0]])
+    logits, new = torch.randn(2, 3, 4, generator=generator()), torch.tensor([[0, 3, -1], [2, 1, 0]])
     got = confidence(logits, new, 0.0)
     for i, j in ((0, 0), (0, 1), (1, 2)):
         assert_close(got[i, j], logits[i, j].double().log_softmax(0)[new[i, j]])
@@ -613,7 +626,8 @@ def test_saved_and_loaded_it_is_the_same(make, tmp_path):
     p.save_pretrained(tmp_path)
     again = make.from_pretrained(tmp_path)
     assert again.config == p.config and torch.equal(
-        finish(again.sample(LABELS, rng=rng())), finish(p.sample(LABELS, rng=rng()))
+        finish(again.sample(LABELS, generator=generator())),
+        finish(p.sample(LABELS, generator=generator())),
     )
 
 
@@ -661,7 +675,7 @@ def test_shipped_weights_reproduce_their_record(kind):
     )
     x, y = (t[:1000] for t in DigitImages("test").tensors())
     k = torch.cat([vqvae.indices(part) for part in x.split(1000)]).flatten(1)
-    nats = p.nll(k, y) if kind == "ar" else masked_bound(p, k, y, 10, rng())
+    nats = p.nll(k, y) if kind == "ar" else masked_bound(p, k, y, 10, generator())
     assert nats.mean().item() / math.log(2) == pytest.approx(want["bits_per_image"], rel=5e-3)
     labels = torch.arange(want["samples"]) % 10
     images, _ = generate(p, vqvae, labels, 0, **want["sampling"])

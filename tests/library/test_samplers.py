@@ -44,12 +44,12 @@ def exact(path, mixture=CLOUDS):
     return lambda x, t: mixture.denoise(x, t, path)
 
 
-def rng(seed=0):
+def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
 def randn(*shape, seed=0):
-    return torch.randn(*shape, generator=rng(seed), dtype=f64)
+    return torch.randn(*shape, generator=generator(seed), dtype=f64)
 
 
 def lam_grid(path, n, low=-3.0, high=3.0):
@@ -119,7 +119,7 @@ def test_every_plain_solver_has_its_order_and_the_true_end(name):
 @pytest.mark.parametrize("grid", GRIDS)
 def test_all_plain_solvers_end_at_the_same_points(name, grid):
     path = noise_path(name)
-    x = first_noise(path, 16, 2, rng=rng(), dtype=f64)
+    x = first_noise(path, 16, 2, generator=generator(), dtype=f64)
     ends = {
         s: finish(sample(exact(path), path, x, 400, times=grid, solver=s))
         for s in ("ddim", "heun", "dpm2m", "unipc")
@@ -137,9 +137,14 @@ def test_all_plain_solvers_end_at_the_same_points(name, grid):
 )
 def test_one_point_is_always_found(name, n, grid, solver):
     path, point = noise_path(name), torch.tensor([[3.0, -1.0], [0.5, 2.0]], dtype=f64)
-    x = first_noise(path, 2, 2, rng=rng(n), dtype=f64)
+    x = first_noise(path, 2, 2, generator=generator(n), dtype=f64)
     assert_close(
-        finish(sample(lambda x, t: point, path, x, n, times=grid, solver=solver, rng=rng(1))), point
+        finish(
+            sample(
+                lambda x, t: point, path, x, n, times=grid, solver=solver, generator=generator(1)
+            )
+        ),
+        point,
     )
 
 
@@ -198,7 +203,7 @@ def test_a_random_step_is_unbiased_where_it_should_be(variance):
     """Data N(0, 1): the large variance keeps N(0, 1) over any step; one point: the small variance
     keeps the marginal.
     """
-    path, g = noise_path("cosine"), rng()
+    path, g = noise_path("cosine"), generator()
     (now, to), n = read_levels(path, [0.8, 0.3]), 200_000
     if variance == "large":
         x = torch.randn(n, 1, generator=g)
@@ -419,8 +424,8 @@ def test_diffusers_ddpm(diffusers):
                 Level(0, bar[j].sqrt().item(), (1 - bar[j]).sqrt().item()) for j in (t, t - 1)
             ]
             eps = (x - levels[0].alpha * x_0) / levels[0].sigma
-            got = s.step(eps, t, x, generator=rng(3)).prev_sample
-            noise = torch.randn(4, 2, generator=rng(3), dtype=f64)
+            got = s.step(eps, t, x, generator=generator(3)).prev_sample
+            noise = torch.randn(4, 2, generator=generator(3), dtype=f64)
             assert_close(
                 ddpm(x, x_0, *levels, variance, randn_like=lambda x, noise=noise: noise),
                 got,
@@ -468,10 +473,10 @@ def test_diffusers_multistep(diffusers, kind, solver, options, n):
     )
     s.set_timesteps(n)
     levels = edm_levels(s.sigmas.double().tolist())
-    x, g = randn(4, 2, 3, 3), rng(5)
+    x, g = randn(4, 2, 3, 3), generator(5)
     extra = dict(generator=g) if solver == "dpm2m_sde" else {}
     want = peer_walk(s, n, x, lambda s, i: (*levels[i], 1.0), **extra)
-    g = rng(5)
+    g = generator(5)
     draws = (torch.randn(x.shape, generator=g, dtype=torch.float32).double() for _ in range(n))
     assert_close(walk(SOLVERS[solver], levels, x, draws), want.double(), rtol=2e-4, atol=2e-4)
 
@@ -507,8 +512,8 @@ def test_diffusers_flow_match_euler(diffusers):
     ],
 )
 def test_random_walks_have_mean_and_covariance_of_the_data(name, solver, options):
-    path, g = noise_path(name), rng()
-    x = first_noise(path, 4000, 2, rng=g)
+    path, g = noise_path(name), generator()
+    x = first_noise(path, 4000, 2, generator=g)
     n = 300 if "variance" in options else 120
     end = finish(
         sample(
@@ -518,12 +523,12 @@ def test_random_walks_have_mean_and_covariance_of_the_data(name, solver, options
             n,
             times="log_snr",
             solver=solver,
-            rng=g,
+            generator=g,
             churn=20.0 if solver == "heun" else 0.0,
             **options,
         )
     )
-    data = CLOUDS.sample(200_000, rng(9))[0]
+    data = CLOUDS.sample(200_000, generator(9))[0]
     assert (end.mean(0) - data.mean(0)).abs().max() < 0.12 and (
         end.T.cov() - data.T.cov()
     ).abs().max() < 0.2
@@ -532,7 +537,10 @@ def test_random_walks_have_mean_and_covariance_of_the_data(name, solver, options
 def test_a_given_generator_repeats_the_walk_and_leaves_the_others_alone():
     path, x = noise_path("cosine"), randn(8, 2).float()
     before = torch.get_rng_state()
-    a, b = (finish(sample(exact(path), path, x, 10, solver="ddpm", rng=rng(4))) for _ in range(2))
+    a, b = (
+        finish(sample(exact(path), path, x, 10, solver="ddpm", generator=generator(4)))
+        for _ in range(2)
+    )
     assert torch.equal(a, b) and torch.equal(before, torch.get_rng_state())
 
 
@@ -581,7 +589,9 @@ def test_the_ends_of_zero_terminal_snr():
         assert path.alpha(torch.tensor(1.0)) == 0
         for solver in SOLVERS:
             assert (
-                finish(sample(exact(path), path, randn(4, 2), 5, solver=solver, rng=rng()))
+                finish(
+                    sample(exact(path), path, randn(4, 2), 5, solver=solver, generator=generator())
+                )
                 .isfinite()
                 .all()
             )
@@ -650,9 +660,17 @@ def test_the_widest_noise_survives_a_network_in_half_precision(dtype, solver):
         def forward(self, x, t, labels):
             return self.net(x)
 
-    x_T = first_noise(path, 2, 1, 4, 4, rng=rng())
+    x_T = first_noise(path, 2, 1, 4, 4, generator=generator())
     states = list(
-        sample(Denoiser(Net(), path, "v"), path, x_T, 6, times="karras", solver=solver, rng=rng())
+        sample(
+            Denoiser(Net(), path, "v"),
+            path,
+            x_T,
+            6,
+            times="karras",
+            solver=solver,
+            generator=generator(),
+        )
     )
     assert all(
         s.x_t.dtype == torch.float32 and s.x_t.isfinite().all() and s.x_0.isfinite().all()
@@ -756,7 +774,7 @@ def test_a_model_is_called_in_its_own_dtype():
 
 @pytest.mark.parametrize("name", ["cosine", "flow", "edm"])
 def test_inversion_comes_back(name):
-    path, x = noise_path(name), CLOUDS.sample(50, rng())[0].double()
+    path, x = noise_path(name), CLOUDS.sample(50, generator())[0].double()
     times = time_grid(path, 201, "log_snr")[:-1].flip(0)
     noise = finish(invert(exact(path), path, x, times=times, solver="dpm2m"))
     assert abs(noise.std() / path.sigma(torch.tensor(1.0)) - 1) < 0.2
@@ -829,7 +847,7 @@ def test_rescale_restores_the_contrast_of_each_image():
     assert_close(f(0.7), 0.7 * f(1.0) + 0.3 * f(0.0))
     with pytest.raises(ValueError, match="rescale=2"):
         guided(None, None, 2.0, rescale=2.0)
-    with pytest.raises(ValueError, match="s=nan"):
+    with pytest.raises(ValueError, match="guidance_scale=nan"):
         guided(None, None, math.nan)
     with pytest.raises(ValueError, match="interval"):
         guided(None, None, 2.0, interval=(0.5, 0.5))
@@ -863,11 +881,11 @@ def test_exact_denoiser_of_images_returns_members():
             sample(
                 exact_denoiser(data, path),
                 path,
-                first_noise(path, 6, 1, 4, 4, rng=rng(1)),
+                first_noise(path, 6, 1, 4, 4, generator=generator(1)),
                 60,
                 times="karras",
                 solver=solver,
-                rng=rng(2),
+                generator=generator(2),
             )
         )
         assert torch.cdist(end.flatten(1), data.flatten(1)).min(1).values.max() < 0.1, solver
@@ -907,7 +925,14 @@ def test_on_a_gpu_it_is_the_same_walk(solver):
     path, x, data = noise_path("flow"), randn(4, 6).float(), randn(9, 6, seed=1).float()
     here, there = (
         finish(
-            sample(exact_denoiser(data.to(d), path), path, x.to(d), 12, solver=solver, rng=rng(3))
+            sample(
+                exact_denoiser(data.to(d), path),
+                path,
+                x.to(d),
+                12,
+                solver=solver,
+                generator=generator(3),
+            )
         )
         for d in ("cpu", "cuda")
     )

@@ -444,7 +444,7 @@ def test_the_whole_course_is_there(whole):
 
     assert dead_links(whole, ROOT) == []
     for path in repo.notebooks(ROOT):
-        page, topic = Page(read(whole, f"{path.stem}.html")), path.stem[3:]
+        page, topic = Page(read(whole, f"{path.stem}.html")), path.stem.partition("_")[2]
         assert len([s for s in page.sources if s.startswith("figures/")]) == len(
             text.figures(repo.read(path), path.stem)
         )

@@ -83,7 +83,7 @@ def test_no_function_is_longer_than_a_screen(path):
 
 
 def test_imports_go_down_the_course():
-    order = {p.stem[3:]: n for n, p in enumerate(NOTEBOOKS)}
+    order = {p.stem.partition("_")[2]: n for n, p in enumerate(NOTEBOOKS)}
     names = {"tour": "core"}
     order = {names.get(k, k): n for k, n in order.items()}
     for module, n in order.items():
