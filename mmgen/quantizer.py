@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from .core import has_values
+from .checks import has_values
 
 
 def may_ask(x: torch.Tensor) -> bool:

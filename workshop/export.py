@@ -2,8 +2,9 @@
 opened by the lesson's own map.
 
 A markdown cell tagged `module` becomes the module's docstring, below the promise of the first
-cell: what is here, in which order to read it, and an example in a fenced block that the tests
-run.
+cell: what is here, in which order to read it, and an example that the tests run. A lesson that
+exports to a second module too (`#| export published.dit`) has a second such cell, whose heading
+names that module: "## The module mmgen.published.dit"; its first paragraph is the promise.
 """
 
 import ast
@@ -31,12 +32,18 @@ def export(paths, lib):
             text = module.read_text(encoding="utf8")
             source = GENERATED.search(text)
             if source and Path(source[1]).name == path.name:
-                module.write_text(tidy(text, repo.read(path)), encoding="utf8", newline="\n")
+                name = ".".join(module.relative_to(lib).with_suffix("").parts)
+                whole = tidy(text, repo.read(path), name)
+                module.write_text(whole, encoding="utf8", newline="\n")
 
 
-def tidy(text, nb) -> str:
+def tidy(text, nb, name="") -> str:
     "An exported module as it is stored: docstring, no cell marks, formatted."
     promise, map_ = repo.title(nb)[1], module_map(nb)
+    if second := module_map(nb, name):
+        promise, _, map_ = second.partition("\n\n")
+        if not text.startswith('"""'):
+            text = f'"""."""\n\n{text}'
     if text.startswith('"""'):
         lines = "\n".join(textwrap.wrap(promise, 94, break_on_hyphens=False))
         whole = f"{lines}\n\n{map_}\n" if map_ else lines + "\n" * ("\n" in lines)
@@ -51,11 +58,16 @@ def packed(match) -> str:
     return "__all__ = [\n" + "\n".join(f"    {line}" for line in lines) + ",\n]  # fmt: skip\n"
 
 
-def module_map(nb) -> str:
-    "The text of the markdown cell tagged `module`, without its heading; '' where there is none."
+def module_map(nb, name="") -> str:
+    """The text of the markdown cell tagged `module`, without its heading; '' where there is none.
+    With `name`, that of the cell whose heading names the module mmgen.NAME.
+    """
     for cell in nb["cells"]:
         if "module" in cell["metadata"].get("tags", ()):
-            return re.sub(r"^#+ .*\n+", "", repo.source(cell)).strip()
+            heading, _, text = repo.source(cell).partition("\n")
+            named = re.search(r"mmgen\.([\w.]+\w)", heading)
+            if (named[1] if named else "") == name:
+                return text.strip()
     return ""
 
 

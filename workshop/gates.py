@@ -24,6 +24,24 @@ NOTEBOOK_GATES, REPOSITORY_GATES = {}, {}
 TEXTS = (".py", ".ipynb", ".md", ".yml", ".yaml", ".toml", ".ini", ".html", ".js", ".txt")
 KEPT = ("tags", "covers")  # cell metadata: what a cell is, and which claims it answers for
 NOTEBOOK_MB, REPOSITORY_MB, CELL_LINES = 1, 50, 90
+CELLS_BEFORE, MIDDLE_LINES, EXPORT_LINES, PROSE_WORDS = 70, 12, 45, 60
+OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it is rewritten
+    "00_tour",
+    "01_data",
+    "02_training",
+    "03_autoencoder",
+    "04_quantizer",
+    "05_vqvae",
+    "06_metrics",
+    "07_vqgan",
+    "08_transformer",
+    "09_priors",
+    "10_diffusion",
+    "11_samplers",
+    "12_dit",
+    "13_latent",
+    "19_interview",
+)
 
 
 def gate(registry):
@@ -243,6 +261,58 @@ def small(nb, path, root):
     return bad + [f"cell {i}: {n} lines of code; expected at most {CELL_LINES}" for i, n in long]
 
 
+def exercises_begin(nb) -> int:
+    "Index of the first cell of the exercises, or the number of cells."
+    heads = (i for i, text in prose_cells(nb) if re.match(r"#{2,3} Exercise", text))
+    return next(heads, len(nb["cells"]) + 1) - 1
+
+
+def lines_of(cell) -> int:
+    "Lines of a code cell that hold something."
+    return sum(bool(line.strip()) for line in repo.source(cell).splitlines())
+
+
+def words_of(text) -> int:
+    "Words of a prose cell, without code, tables, displayed formulas and headings."
+    text = re.sub(r"\$\$.*?\$\$", " ", without_code(text), flags=re.S)
+    kept = [line for line in text.splitlines() if not re.match(r"\s*(\||#{1,6} )", line)]
+    return len(" ".join(kept).split())
+
+
+@gate(NOTEBOOK_GATES)
+def form(nb, path, root):
+    """At most 70 cells before the exercises; a cell tagged `whole` that opens with the whole thing
+    in 15 to 25 lines; cells of at most 12 lines in the middle, 45 where they are exported; prose
+    of at most 60 words a cell, the middle one of 12 to 45.
+    """
+    if Path(path).stem in OLDER_FORM:
+        return []
+    before = nb["cells"][: exercises_begin(nb)]
+    bad = []
+    if len(before) > CELLS_BEFORE:
+        bad.append(f"{len(before)} cells before the exercises; expected at most {CELLS_BEFORE}")
+    whole = [c for c in before[:15] if "whole" in c["metadata"].get("tags", ())]
+    sizes = [lines_of(c) for c in whole]
+    if len(sizes) != 1 or not 15 <= sizes[0] <= 25:
+        bad.append(
+            f"cells tagged 'whole' among the first 15 have {sizes or 'no'} lines; expected one "
+            "of 15 to 25 lines, the whole thing working"
+        )
+    free = ("whole", "parameters", "setup")
+    for i, c in code_cells({"cells": before}):
+        most = EXPORT_LINES if re.match(r"#\| *export", repo.source(c)) else MIDDLE_LINES
+        if lines_of(c) > most and not set(free) & set(c["metadata"].get("tags", ())):
+            bad.append(f"cell {i}: {lines_of(c)} lines of code; expected at most {most}")
+    words = [(i, words_of(text)) for i, text in prose_cells({"cells": before})[1:]]
+    bad += [
+        f"cell {i}: {n} words; expected at most {PROSE_WORDS}" for i, n in words if n > PROSE_WORDS
+    ]
+    counts = sorted(n for _, n in words if n)
+    if counts and not 12 <= counts[len(counts) // 2] <= 45:
+        bad.append(f"half of the prose cells have {counts[len(counts) // 2]} words; expected 12-45")
+    return bad
+
+
 UNITS = (
     r"(?:s|sec|seconds?|ms|milliseconds?|µs|us|min|minutes?|h|hours?|dB|%|percent|per cent"
     r"|[kKMG]i?B"
@@ -413,6 +483,12 @@ def references(id) -> list:
 # The repository: gate(root) -> problems
 
 
+def exported(root) -> list:
+    "Modules of the library: those that notebooks export are among them."
+    mmgen = Path(root) / "mmgen"
+    return sorted([*mmgen.glob("*.py"), *mmgen.glob("published/*.py")])
+
+
 @gate(REPOSITORY_GATES)
 def modules_in_step(root):
     "Every exported module is what its notebook exports now."
@@ -422,8 +498,9 @@ def modules_in_step(root):
         shutil.copytree(Path(root) / "nbs", copy / "nbs", ignore=shutil.ignore_patterns(".*"))
         shutil.copy(Path(root) / "pyproject.toml", copy)
         (copy / "mmgen").mkdir()
-        for p in (Path(root) / "mmgen").glob("*.py"):
-            shutil.copy(p, copy / "mmgen")
+        (copy / "mmgen/published").mkdir()
+        for p in exported(root):
+            shutil.copy(p, copy / p.relative_to(root))
         names = [f"nbs/{p.name}" for p in repo.notebooks(root)]
         start = (
             "import sys; sys.path.remove(''); "  # the copy holds another mmgen
@@ -434,11 +511,12 @@ def modules_in_step(root):
         done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True)
         if done.returncode:
             return [f"export fails: {done.stderr.strip().splitlines()[-1]}"]
-        for p in sorted((copy / "mmgen").glob("*.py")):
-            here = Path(root) / "mmgen" / p.name
+        for p in exported(copy):
+            here = Path(root) / p.relative_to(copy)
             if here.exists() and here.read_text(encoding="utf8") == p.read_text(encoding="utf8"):
                 continue
-            bad.append(f"mmgen/{p.name} differs from what its notebook exports; export it again")
+            name = p.relative_to(copy).as_posix()
+            bad.append(f"{name} differs from what its notebook exports; export it again")
     return bad
 
 

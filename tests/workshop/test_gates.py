@@ -36,10 +36,11 @@ def good():
             5,
             [stream("0.31 s on 2 threads\n")],
         ),
+        code("\n".join(f"step_{i} = {i}" for i in range(15)), 6, tags=["whole"]),
         prose("### Exercise 1.1 · Add\n*Difficulty ●○○○○ · asked ●○○○○ · 5 minutes*\n\nAdd."),
         code(
             'def code_bits(grid, n_codes): ...\n\ncheck("tour.code_bits", code_bits)',
-            6,
+            7,
             [stream("· tour.code_bits: not attempted\n")],
         ),
         prose("## In the interview\nSay it aloud for two minutes."),
@@ -78,12 +79,21 @@ def add(*cells):
     return plant
 
 
+def before(*cells):
+    "A defect: put cells before the exercises."
+
+    def plant(nb):
+        nb["cells"][8:8] = cells
+
+    return plant
+
+
 def said(text):
     return add(prose(text))
 
 
 def printed(*outputs):
-    return add(code("show()", 7, outputs))
+    return add(code("show()", 8, outputs))
 
 
 ERROR = dict(output_type="error", ename="ValueError", evalue="no", traceback=[])
@@ -132,6 +142,22 @@ DEFECTS = [
     ("no places", printed(stream("saved to /home/ann/x.pt")), "/home/ann/x.pt"),
     ("no places", printed(stream("C:\\Users\\ann\\x.pt")), "its output names"),
     ("no places", printed(stream("<Model at 0x7f3a5c001230>")), "at 0x7f3a5c001230"),
+    (
+        "form",
+        before(*[prose("A sentence of this many words, which stands alone here.")] * 70),
+        "cells",
+    ),
+    ("form", change(cell=7, source=["step = 1"]), "have [1] lines; expected one of 15 to 25"),
+    ("form", change(cell=7, metadata={}), "have no lines"),
+    ("form", before(code("\n".join(["x = 1"] * 13), 3)), "13 lines of code; expected at most 12"),
+    (
+        "form",
+        before(code("\n".join(["#| export", *["x = 1"] * 45]), 3)),
+        "46 lines of code; expected at most 45",
+    ),
+    ("form", before(prose("word " * 61)), "61 words; expected at most 60"),
+    ("form", before(*[prose("word " * 50)] * 3), "have 50 words; expected 12-45"),
+    ("form", before(*[prose("Too short.")] * 3), "have 2 words; expected 12-45"),
     ("small", printed(stream("x" * 1_100_000)), "expected under 1 MB"),
     ("small", add(code("\n".join(f"x{i} = {i}" for i in range(91)), 7)), "91 lines of code"),
     ("no typed results", said("It took 12.5 s on my machine."), "'12.5 s'"),
@@ -147,7 +173,7 @@ DEFECTS = [
     (
         "citations",
         said("Found by Kingma & Welling 2013."),
-        "cell 11: 'Kingma & Welling 2013' is not in",
+        "cell 12: 'Kingma & Welling 2013' is not in",
     ),
     (
         "citations",
@@ -168,7 +194,7 @@ DEFECTS = [
     ),
     (
         "exercises are open",
-        change(cell=8, outputs=[stream("✓ tour.code_bits: passed\n")]),
+        change(cell=9, outputs=[stream("✓ tour.code_bits: passed\n")]),
         "not stored as 'not attempted'",
     ),
 ]
@@ -327,7 +353,7 @@ def test_check_prints_the_place(course, monkeypatch, capsys):
     monkeypatch.chdir(course)
     assert gates.main(["01"]) == 1
     out = capsys.readouterr().out
-    assert "01_a.ipynb" in out and "no errors stored: cell 11: stored error" in out
+    assert "01_a.ipynb" in out and "no errors stored: cell 12: stored error" in out
     assert gates.main(["01"], listing=True) == 0 and "run in order" in capsys.readouterr().out
 
 
