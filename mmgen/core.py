@@ -6,7 +6,7 @@ learn how to study here.
 
 __all__ = [
     "seed_everything", "get_device", "data_path", "eval_mode", "check_images", "Stopwatch",
-    "show_images",
+    "plus_minus", "show_images",
 ]  # fmt: skip
 
 import os
@@ -129,6 +129,15 @@ class Stopwatch:
             time.perf_counter() - self._start[0],
             time.process_time() - self._start[1],
         )
+
+
+def plus_minus(values, digits: int = 2) -> str:
+    "Mean ± standard deviation of the seeds as text, as '0.41 ± 0.02'; one value stands alone."
+    values = torch.as_tensor(values, dtype=torch.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"values has shape {tuple(values.shape)}; expected (n,), at least one")
+    mean = f"{values.mean():.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std():.{digits}f}"
 
 
 def show_images(
