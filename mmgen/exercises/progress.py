@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sqlite3
 import time
 import uuid
@@ -31,6 +32,9 @@ __all__ = [
     "restore",
     "keep",
 ]
+LANGUAGES = ("en", "zh")
+SESSION_BYTES = 2_000_000  # of one stored session; an hour's interview takes some 50 kB
+LATEST = 4_102_444_800.0  # 1 January 2100, in seconds since 1970
 VERSION = 1  # of the tables, in PRAGMA user_version; version 0 had attempts without ids
 COLUMNS = {
     "attempts": dict(uid=str, at=float, exercise=str, outcome=str),
@@ -173,9 +177,11 @@ def _open(path):
 
 
 @contextlib.contextmanager
-def database(write=True):
-    "The open progress file within one transaction."
-    db = _open(progress_file())
+def database(write=True, strict=False):
+    """The open progress file within one transaction; with `strict` a damaged file is an error,
+    where otherwise it is put aside and a new one begun.
+    """
+    db = _connect(progress_file()) if strict else _open(progress_file())
     try:
         db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         try:
@@ -222,17 +228,71 @@ def add(table, *values, at=None, uid=None, after=None):
     return uid
 
 
-def events(table):
-    "Rows of a log, oldest first; those that could not be written yet stand at their place."
+def fault(table, row) -> str:
+    "What is wrong with one event, or ''; such an event is neither imported nor counted."
+    event = dict(zip(COLUMNS[table], row))
+    for name, kind in COLUMNS[table].items():
+        value = event[name]
+        if name == "seconds" and value is None:
+            continue
+        if type(value) is not kind or (kind is float and not math.isfinite(value)):
+            return f"{name}={value!r:.40}"
+        if kind is str and name != "data" and not 0 < len(value.encode()) <= 10_000:
+            return f"{name} of {len(value)} characters"
+    if not re.fullmatch(r"[\w.-]{1,80}", event["uid"], re.ASCII):
+        return f"uid={event['uid']!r:.40}"
+    if not 0 <= event["at"] <= LATEST:
+        return f"at={event['at']!r}; expected seconds since 1970"
+    if table == "reviews" and not 0 <= event["score"] <= 1:
+        return f"score={event['score']!r}; expected a number from 0 to 1"
+    if table == "reviews" and event["lang"] not in LANGUAGES:
+        return f"lang={event['lang']!r:.40}"
+    if table == "reviews" and not 0 <= (event["seconds"] or 0) <= 1e7:
+        return f"seconds={event['seconds']!r}"
+    return _session_fault(event["data"]) if table == "sessions" else ""
+
+
+def _session_fault(data) -> str:
+    "What is wrong with the text of a stored session, or ''."
+    if len(data) > SESSION_BYTES:
+        return f"a session of {len(data)} characters; expected at most {SESSION_BYTES}"
+    try:
+        return "" if isinstance(json.loads(data), dict) else "a session that is no JSON object"
+    except (ValueError, RecursionError):
+        return "a session that is no JSON object"
+
+
+def events(table, strict=False):
+    """Rows of a log, oldest first; those that could not be written yet stand at their place. Rows
+    that say nothing sensible are left out. A file that cannot be read costs a line of warning, or
+    with `strict` raises ProgressError: for whoever would overwrite something with the answer.
+    """
     waiting, rows = [row for t, row in _pending.get(progress_file(), []) if t == table], []
-    if progress_file().exists():
+    if _there(progress_file(), strict):
         try:
-            with database(write=False) as db:
+            with database(write=False, strict=strict) as db:
                 rows = db.execute(f"SELECT * FROM {table}").fetchall()
         except (sqlite3.Error, OSError, ProgressError) as e:
+            if strict:
+                raise ProgressError(f"{progress_file()} cannot be read: {e}") from e
             _warn("read from", e)
+    good = [row for row in rows if not fault(table, row)]
+    if len(good) < len(rows):
+        _warn("read whole from", f"{len(rows) - len(good)} {table} in it are left out")
+    rows = good
     newest = {row[0]: row for row in sorted(rows + waiting, key=lambda row: row[1])}
     return sorted(newest.values(), key=lambda row: (row[1], row[0]))
+
+
+def _there(path, strict) -> bool:
+    "Whether the progress file exists; a folder that may not be entered is told like a bad file."
+    try:
+        return path.exists()
+    except OSError as e:
+        if strict:
+            raise ProgressError(f"{path} cannot be read: {e}") from e
+        _warn("read from", e)
+        return False
 
 
 def record(exercise, outcome):
@@ -290,11 +350,28 @@ def write_text(path, text):
         raise
 
 
+def _keeps_all(path, logs):
+    "ProgressError if the export at `path` holds events that `logs` lack: it would lose them."
+    try:
+        there = read_export(path)
+    except (OSError, ProgressError):
+        return  # nothing there, or no export that could lose anything
+    lost = sum(len({r[0] for r in there[t]} - {r[0] for r in logs[t]}) for t in COLUMNS)
+    if lost:
+        raise ProgressError(
+            f"{path} holds {lost} events that {progress_file()} lacks; import it first, or name "
+            "another file"
+        )
+
+
 def export(path):
     """Write everything to one file of JSON lines, which any program can read and which carries its
-    own SHA-256; return that sum.
+    own SHA-256; return that sum. ProgressError, and the file at `path` stays as it is, where the
+    progress file cannot be read, or where `path` is an export with events that it lacks.
     """
-    lines, digest = canonical({table: events(table) for table in COLUMNS})
+    logs = {table: events(table, strict=True) for table in COLUMNS}
+    _keeps_all(path, logs)
+    lines, digest = canonical(logs)
     head = json.dumps(
         {"mmgen": "progress", "version": VERSION, "events": len(lines), "sha256": digest}
     )
@@ -320,6 +397,8 @@ def _row(line):
             raise ValueError(name)
     if len(row) != len(COLUMNS[table]):
         raise ValueError(table)
+    if wrong := fault(table, row):
+        raise ValueError(wrong)
     return table, tuple(row)
 
 
@@ -352,8 +431,8 @@ def read_export(path):
     for n, line in enumerate(lines, 2):
         try:
             table, row = _row(line)
-        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
-            raise ProgressError(f"{path}: line {n} is not an event") from None
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as e:
+            raise ProgressError(f"{path}: line {n} is not an event: {e!s:.100}") from None
         logs[table].append(row)
     return {table: sorted(rows, key=lambda row: (row[1], row[0])) for table, rows in logs.items()}
 
@@ -364,7 +443,7 @@ def restore(path, merge=True):
     foreign file changes nothing.
     """
     logs = read_export(path)
-    if not merge and progress_file().exists():
+    if not merge and _there(progress_file(), strict=True):
         export(_spare(progress_file(), "before-import").with_suffix(".jsonl"))
     with database() as db:
         if not merge:
@@ -382,7 +461,7 @@ def keep(folder):
         raise FileNotFoundError(
             f"folder={str(folder)!r}: {folder.parent} is not there; is the drive mounted?"
         )
-    logs = {table: events(table) for table in COLUMNS}
+    logs = {table: events(table, strict=True) for table in COLUMNS}
     os.environ["MMGEN_HOME"] = str(folder)
     with database() as db:
         for table, rows in logs.items():

@@ -8,6 +8,7 @@ The terminal and the widget (`talk.py`), the notebook and the tests drive it.
 
 import dataclasses
 import json
+import re
 import math
 import random
 import time
@@ -438,13 +439,33 @@ def keep_session(state):
 
 
 def kept_sessions() -> list:
-    "Every stored interview, oldest first."
+    "Every stored interview that can be read as one, oldest first."
     from ..exercises.progress import events
 
-    return sorted(
-        (json.loads(data) for _, _, kind, data in events("sessions") if kind == "interview"),
-        key=lambda s: s["started"],
-    )
+    states = [json.loads(data) for _, _, kind, data in events("sessions") if kind == "interview"]
+    return sorted((s for s in states if is_session(s)), key=lambda s: s["started"])
+
+
+def is_session(state) -> bool:
+    "Whether a stored state is that of an interview: every field there, of its kind and range."
+    try:
+        real = {"started": (0, 4.2e9), "minutes": (1, 600), "used": (0, 1e7), "at": (0, 1e4)}
+        questions = [*state["plan"], *(t["item"] for t in state["turns"])]
+        return (
+            bool(re.fullmatch(r"[\w.-]{1,80}", state["id"], re.ASCII))
+            and state["role"] in ROLES
+            and state["level"] in LEVELS
+            and state["lang"] in LANGUAGES
+            and all(low <= state[name] <= high for name, (low, high) in real.items())
+            and isinstance(state["seed"], int)
+            and (state["finished"] is None or 0 <= state["finished"] <= 4.2e9)
+            and all(isinstance(id, str) for id in state["skipped"])
+            and all(as_item(q).level in LEVELS for q in questions)
+            and all(0 <= t["score"] <= 1 and 0 <= t["seconds"] <= 1e7 for t in state["turns"])
+            and (state["pending"] is None or as_item(state["pending"]["item"]).level in LEVELS)
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
 
 
 def load_session(id=None):

@@ -245,6 +245,8 @@ def _mathml(text):
         from latex2mathml.converter import convert
     except ImportError:
         return None
+    if re.search(r"\\(href|style|class|cssId|url)(?![A-Za-z])", text):
+        return None  # an address or a style in a formula could do what the text may not
     try:
         return convert(text)
     except Exception:
@@ -335,7 +337,7 @@ def _question(n, t, w, link):
     late = t["seconds"] - t["minutes"] * 60
     grade = f"{t['score']:.0%}" + (f" ({w['own']})" if deep or item.kind == "oral" else "")
     where = " · ".join(
-        [label, html.escape(item.topic), item.level, w["oral" if deep else item.kind]]
+        [label, html.escape(item.topic), html.escape(item.level), w["oral" if deep else item.kind]]
     )
     head = (
         f"<p class=small>{where} · {_clock(t['seconds'])} / {_clock(t['minutes'] * 60)}"
@@ -422,8 +424,9 @@ def report_part(state, base_url=None, suffix=".ipynb") -> str:
     overall = "–" if math.isnan(s["overall"]) else f"{s['overall']:.0%}"
     head = (
         f"<h1>{w['title']}</h1><p class=small>{day} · {w['role']}: "
-        f"{html.escape(state['role'])} · {w['level']}: {state['level']} · "
-        f"{state['minutes']} {w['minutes']}, {w['used']} {s['used']:.0f} · seed {state['seed']}</p>"
+        f"{html.escape(state['role'])} · {w['level']}: "
+        f"{html.escape(state['level'])} · {state['minutes']:.0f} {w['minutes']}, "
+        f"{w['used']} {s['used']:.0f} · seed {int(state['seed'])}</p>"
         f"<p>{w['overall']}: <span class=big>{overall}</span> · "
         f"{w['overall_note'].format(s['answered'], s['of'])} · "
         f"{w['deep']}: {s['deep'][0]} / {s['deep'][1]}</p>"

@@ -416,3 +416,59 @@ def test_keep_takes_along_what_was_noted(tmp_path, monkeypatch, capsys):
         and old.exists()
     )
     assert "Progress is kept in" in capsys.readouterr().out
+
+
+def test_an_export_is_not_overwritten_by_what_cannot_be_read(tmp_path):
+    record("a.b", "passed")
+    backup = tmp_path / "backup.jsonl"
+    export(backup)
+    before = backup.read_bytes()
+    whole = progress_file().read_bytes()
+    progress_file().unlink()
+    progress_file().mkdir()  # what is there is no file that could be read
+    for write in (lambda: export(backup), lambda: keep(tmp_path / "drive")):
+        with pytest.raises(ProgressError, match="cannot be read"):
+            write()
+    assert backup.read_bytes() == before
+    progress_file().rmdir()
+    record("a.c", "passed")  # a new file, which lacks what the backup has
+    with pytest.raises(ProgressError, match="holds 1 events that .* lacks; import it first"):
+        export(backup)
+    assert backup.read_bytes() == before and restore(backup) == 1
+    export(backup)
+    assert restore(backup) == 0
+    progress_file().write_bytes(whole)
+    assert outcomes() == ["passed"]
+
+
+NOW = 1.7e9
+BAD_EVENTS = [
+    ("attempts", ("u1", 1e300, "a.b", "passed"), "at=1e"),
+    ("attempts", ("u1", -5.0, "a.b", "passed"), "at=-5"),
+    ("attempts", ("../u1", NOW, "a.b", "passed"), "uid="),
+    ("attempts", ("u1", NOW, "a" * 20_000, "passed"), "exercise of 20000 characters"),
+    ("reviews", ("u1", NOW, "a.b", "oral", "en", 99.0, 1.0), "score=99"),
+    ("reviews", ("u1", NOW, "a.b", "oral", "xx", 1.0, 1.0), "lang='xx'"),
+    ("reviews", ("u1", NOW, "a.b", "oral", "en", 1.0, 1e9), "seconds="),
+    ("sessions", ("u1", NOW, "interview", "no json"), "no JSON object"),
+    ("sessions", ("u1", NOW, "interview", "[]"), "no JSON object"),
+    ("sessions", ("u1", NOW, "interview", "[" * 100_000), "no JSON object"),
+    ("sessions", ("u1", NOW, "interview", '"' + "x" * 3_000_000 + '"'), "expected at most"),
+]
+
+
+@pytest.mark.parametrize("table,row,words", BAD_EVENTS)
+def test_a_senseless_event_is_refused_by_import_and_left_out_of_a_file(table, row, words, tmp_path):
+    assert words in progress.fault(table, row)
+    record("a.b", "passed")
+    lines, digest = progress.canonical({t: [row] if t == table else [] for t in progress.COLUMNS})
+    head = json.dumps({"mmgen": "progress", "version": 1, "events": 1, "sha256": digest})
+    given = tmp_path / "given.jsonl"
+    given.write_text("\n".join([head, *lines]) + "\n", encoding="utf8")
+    with pytest.raises(ProgressError, match="line 2 is not an event"):
+        restore(given)
+    with progress.database() as db:  # as an older version would have let it in
+        progress._insert(db, table, row)
+    assert outcomes() == ["passed"] and not events(table) or table == "attempts"
+    export(tmp_path / "again.jsonl")
+    assert restore(tmp_path / "again.jsonl") == 0

@@ -744,3 +744,32 @@ def test_numbers_of_the_interview_questions_have_a_second_route():
         for numbers in itertools.product(*q["draw"].values()):
             drawn = dict(zip(q["draw"], numbers))
             assert evaluate(q["value"], drawn) == pytest.approx(ORACLES[id](**drawn), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(id="../../elsewhere"),
+        dict(level="<img onerror=x>"),
+        dict(seed="<b>"),
+        dict(minutes="30<script>"),
+        dict(started=1e300),
+        dict(turns="none"),
+        dict(plan=[{"level": "junior"}]),
+        dict(role=None),
+    ],
+)
+def test_a_stored_session_that_is_none_is_left_out(change):
+    good = session(keep=keep_session)
+    bad = json.loads(json.dumps(good.state)) | dict(id="another") | change
+    keep_session(bad)
+    assert not mock.is_session(bad)
+    assert [s["id"] for s in kept_sessions()] == [good.state["id"]]
+    assert load_session()["id"] == good.state["id"]
+
+
+def test_a_formula_cannot_carry_an_address_or_a_style():
+    for tex in (r"\href{javascript:alert(1)}{x}", r"\style{position:fixed}{x}", r"\class{a}{x}"):
+        page = report.rich(f"so ${tex}$")
+        assert "<a" not in page and "style=" not in page and "href=" not in page
+    assert "<math" in report.rich("so $x_t$")
