@@ -572,6 +572,15 @@ class Encoder(nn.Module):
                 given,
                 "forward does not use x",
             )
+            curve = t.call(enc, x[:1] + x[1:]) - out[:1] - out[1:] + t.call(enc, 0 * x[:1])
+            t.true(
+                "it is not affine",
+                curve.abs().max() > 1e-5,
+                "affine: f(x + y) - f(x) - f(y) + f(0) is 0",
+                "curved",
+                given,
+                "without the activations all layers together are one matrix",
+            )
 
     @wrong("mat1 and mat2")
     class unpadded(nn.Module):
@@ -751,13 +760,22 @@ class Decoder(nn.Module):
                 given,
                 "kernel 4, stride 2 doubles the side only with padding 1: 4, 8, 16, 32",
             )
+            large = t.call(dec, 1e4 * z)
             t.true(
                 "values lie in [-1, 1]",
-                x_hat.abs().max() <= 1,
-                f"up to {x_hat.abs().max():.3g}",
-                "at most 1",
-                given,
+                x_hat.abs().max() <= 1 and large.abs().max() <= 1,
+                f"up to {max(x_hat.abs().max(), large.abs().max()):.3g}",
+                "at most 1, whatever the latent",
+                f"{given}, and 10,000 times these",
                 "the tanh at the end is missing",
+            )
+            t.true(
+                "both signs are reached",
+                large.min() < -0.5 and large.max() > 0.5,
+                f"from {large.min():.3g} to {large.max():.3g}",
+                "black and white, -1 and 1",
+                f"{given}, times 10,000",
+                "a sigmoid reaches [0, 1] only",
             )
             t.true(
                 "every part of the image depends on the latent",

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F  # noqa: F401  (learners use it)
 
-from .engine import Exercise, wrong
+from .engine import Exercise, plain, wrong
 
 
 class ToUint8(Exercise):
@@ -329,7 +329,7 @@ def split_by_voice(voices, test_voices): ...
         train, test = (list(part) for part in got)
         t.true(
             "it returns positions",
-            all(isinstance(i, int) for i in train + test),
+            all(isinstance(plain(i), int) for i in train + test),
             train + test,
             "integers, such as 0 for the first recording",
         )
@@ -486,6 +486,14 @@ def join(text, n_text, image, n_image): ...
             given="image (2, 2, 4)",
             because="transposed grids read column by column",
         )
+        short = t.call(join, torch.tensor([[0, 1]]), 9, torch.tensor([[[0, 2]]]), 3)
+        t.equal(
+            "the offset is n_text, whatever the text says",
+            short,
+            torch.tensor([[0, 1, 9, 11]]),
+            given="text [0, 1] of a vocabulary of 9",
+            because="text.max() + 1 is the vocabulary of one batch; the next batch has another",
+        )
         for what, bad in (
             ("a code equal to n_image", (text, 5, image + 1, 7)),
             ("a negative text id", (text - 1, 5, image, 7)),
@@ -521,6 +529,13 @@ def join(text, n_text, image, n_image): ...
     @wrong("no hole")
     def wrong_size(text, n_text, image, n_image):
         return torch.cat([text, image.flatten(1) + n_image], 1)
+
+    @wrong("the offset is n_text, whatever the text says")
+    def offset_of_the_sample(text, n_text, image, n_image):
+        for ids, n in ((text, n_text), (image, n_image)):
+            if ids.min() < 0 or ids.max() >= n:
+                raise ValueError
+        return torch.cat([text, image.flatten(1) + text.max() + 1], 1)
 
     @wrong("codes follow row by row")
     def columns(text, n_text, image, n_image):

@@ -408,6 +408,24 @@ def add_noise(x_0, t, alphas_bar):
         t.true(
             "fresh noise each time", not torch.equal(again, eps), "the same noise", "other noise"
         )
+        many = t.call(add_noise, t.randn(64, 2, 8, 8), t.randint(0, 4, (64,)), bar)[1]
+        t.true(
+            "each image has noise of its own",
+            len(many.flatten(1).unique(dim=0)) == 64,
+            "the same noise in several images",
+            "64 different draws",
+            given="64 images",
+            because="noise of shape (1, c, h, w) is broadcast over the batch",
+        )
+        far = (many.abs() > 2).double().mean().item()
+        t.near(
+            "the noise is normal: one number in 22 lies beyond 2",
+            far,
+            0.0455,
+            0.014,
+            given="8192 numbers",
+            because="a uniform draw of the same mean and variance has no tails",
+        )
 
     @wrong("each image has the factors of its own step")
     def no_roots(x_0, t, alphas_bar):
@@ -439,6 +457,18 @@ def add_noise(x_0, t, alphas_bar):
     @wrong("the noise is normal")
     def uniform_noise(x_0, t, alphas_bar):
         bar, eps = alphas_bar[t].view(-1, 1, 1, 1).float(), torch.rand_like(x_0)
+        return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
+
+    @wrong("each image has noise of its own")
+    def one_for_the_batch(x_0, t, alphas_bar):
+        eps = torch.randn_like(x_0[:1]).expand_as(x_0)
+        bar = alphas_bar[t].view(-1, 1, 1, 1).float()
+        return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
+
+    @wrong("the noise is normal: one number in 22 lies beyond 2")
+    def uniform_of_variance_one(x_0, t, alphas_bar):
+        eps = (torch.rand_like(x_0) - 0.5) * 12**0.5
+        bar = alphas_bar[t].view(-1, 1, 1, 1).float()
         return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
 
     @wrong("fresh noise each time")
@@ -1221,6 +1251,28 @@ def loss(model, x_0):
         )
         flat = t.call(loss, Spy(lambda x, k: (0.5 - k).view(-1, 1, 1, 1).expand_as(x)), x_0).item()
         t.near("errors are squared and averaged", flat, 1 + 1 / 12, 0.2)
+        far = t.call(loss, Spy(lambda x, k: 0 * x + 3), x_0).item()
+        t.near(
+            "a network that is 3 off pays 9 more",
+            far,
+            10.0,
+            1.2,
+            because="the mean of squares: no root over the whole, no Huber loss",
+        )
+        many = []
+        for _ in range(4):
+            t.call(loss, Spy(lambda x, k: 0 * x), t.randn(1024, 1, 1, 1))
+            many.append(seen["t"])
+        drawn = torch.cat(many).double().sort().values
+        share = torch.arange(1, len(drawn) + 1) / len(drawn)
+        t.near(
+            "times are uniform",
+            (drawn - share).abs().max().item(),
+            0.0,
+            0.06,
+            given="the largest gap between the share of 4096 times below s, and s",
+            because="a sigmoid of a normal, or a square, prefers some times",
+        )
 
     @wrong("one time for each example")
     def one_time(model, x_0):
@@ -1257,6 +1309,30 @@ def loss(model, x_0):
     def clean_input(model, x_0):
         t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
         return F.mse_loss(model(x_0, t), eps)
+
+    @wrong("a network that is 3 off pays 9 more")
+    def root_over_the_whole(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return (F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps) + 1e-12).sqrt()
+
+    @wrong("pays")
+    def huber(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return 2 * F.huber_loss(model((1 - s) * x_0 + s * eps, t), eps, delta=2.0)
+
+    @wrong("times are uniform")
+    def logit_normal_times(model, x_0):
+        t, eps = torch.randn(len(x_0)).sigmoid(), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
+
+    @wrong("times are uniform")
+    def squared_times(model, x_0):
+        t, eps = torch.rand(len(x_0)).square(), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
 
     @wrong("the loss is one number with a gradient")
     def as_float(model, x_0):

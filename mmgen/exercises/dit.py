@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from mmgen.dit import DiT, DiTConfig
 
-from .engine import Exercise, wrong
+from .engine import Exercise, plain, wrong
 
 
 def _cut(x, p):
@@ -529,14 +529,20 @@ class Branch(nn.Module):
             "none",
             "nn.Linear(dim, 3 * dim)",
         )
-        t.equal(
+        known = {id(p) for p in [*part.parameters(), *module.modulation.parameters()]}
+        more = [name for name, p in module.named_parameters() if id(p) not in known]
+        t.true(
             "the norm has no gain",
-            sum(p.numel() for p in module.parameters()),
-            sum(p.numel() for p in part.parameters()) + 60,
-            0,
-            0,
-            "numbers learned: those of part and 12 x 4 + 12 of modulation",
-            "elementwise_affine=False, or F.layer_norm",
+            not more,
+            f"more to learn: {', '.join(more)}",
+            "numbers learned: those of part and of modulation",
+            because="elementwise_affine=False, or F.layer_norm",
+        )
+        t.equal(
+            "modulation gives three numbers for each of x",
+            module.modulation.weight,
+            torch.zeros(12, 4),
+            given="dim = 4",
         )
         (got - target).square().sum().backward()
         grad = module.modulation.weight.grad
@@ -551,11 +557,9 @@ class Branch(nn.Module):
             ),
         )
         with torch.no_grad():
-            (
-                module.modulation.weight.copy_(t.randn(12, 4)),
-                module.modulation.bias.copy_(t.randn(12)),
-            )
-        m = (module.modulation.weight @ (c * torch.sigmoid(c)).T).T + module.modulation.bias
+            for p in module.modulation.parameters():
+                p.copy_(t.randn(*p.shape))
+        m = module.modulation(c * torch.sigmoid(c)).detach()  # (b, 3 dim), with a bias or without
         want = torch.stack(
             [
                 x[i]
@@ -744,6 +748,22 @@ def drop_labels(labels, n_classes, share, training):
             "the same ones",
             "a new draw",
         )
+        shares = [
+            (t.call(drop_labels, labels[:100], 10, 0.3, True) == 10).sum().item() for _ in range(20)
+        ]
+        t.true(
+            "how many are dropped is a matter of chance",
+            len(set(shares)) > 2,
+            f"{shares[0]} of 100 each time",
+            "other numbers each time, 30 on average",
+            given="100 labels, share=0.3, 20 times",
+            because="each label is dropped by itself, not a fixed share of the batch",
+        )
+
+    @wrong("how many are dropped is a matter of chance")
+    def exact_share(labels, n_classes, share, training):
+        gone = torch.randperm(len(labels))[: round(share * training * len(labels))]
+        return labels.index_fill(0, gone, n_classes)
 
     @wrong("outside training nothing is dropped")
     def in_sampling_too(labels, n_classes, share, training):
@@ -950,6 +970,7 @@ def parameters(depth, d, p, channels, c_out, n_classes): ...
             with torch.device("meta"):
                 want = sum(q.numel() for q in DiT(config).parameters())
             got = t.call(parameters, depth, d, p, channels, 2 * channels, n_classes)
+            got = plain(got)
             t.true("a whole number", isinstance(got, int), got, "an int", because="use //, not /")
             t.equal(
                 "what the model itself holds",

@@ -10,8 +10,11 @@ import contextlib
 import ctypes
 import inspect
 import io
+import math
+import os
 import random
 import re
+import sys
 import textwrap
 import threading
 import traceback
@@ -21,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+_LIBRARIES = (torch, torch.nn, torch.nn.functional, torch.Tensor, math, np)
+_allclose = torch.allclose  # the engine's own, whatever a solution puts in its place
 EXERCISES = {}  # id -> Exercise subclass, filled when a topic module is imported
 PASSED, WRONG, EMPTY, ERROR = "passed", "wrong", "not attempted", "error"
 PRINT_LIMIT = 2_000  # characters kept of what a solution prints
@@ -121,10 +126,6 @@ class Refused(Exception):
     "A property does not hold; the text is the message for the learner."
 
 
-class NotAttempted(Exception):
-    "The learner has not written anything yet."
-
-
 class Crashed(Exception):
     "The learner's code raised; `cause` is its exception."
 
@@ -185,14 +186,12 @@ class Trial:
         before = [a.detach().clone() if isinstance(a, torch.Tensor) else None for a in args]
         try:
             out = solution(*args, **kwargs)
-        except (NotAttempted, TimeUp):
+        except TimeUp:
             raise
-        except NotImplementedError as e:
-            raise NotAttempted(str(e)) from e
         except Exception as e:
             raise Crashed(e) from e
         for i, (a, b) in enumerate(zip(args, before)):
-            same = b is None or torch.allclose(a.detach(), b, 0.0, 0.0, equal_nan=True)
+            same = b is None or _allclose(a.detach(), b, 0.0, 0.0, equal_nan=True)
             self.true(
                 "its arguments are left as they were",
                 same,
@@ -208,6 +207,21 @@ class Trial:
             because="the return statement is missing",
         )
         return out
+
+    def without(self, module, name, solution, *args, because=""):
+        "Call the solution once where `module.name` may not be called."
+        original, called = getattr(module, name), []
+
+        def watched(*a, **kw):
+            called.append(name)
+            return original(*a, **kw)
+
+        setattr(module, name, watched)
+        try:
+            self.call(solution, *args)
+        finally:
+            setattr(module, name, original)
+        self.true(f"{name} is not called", not called, "a call of it", "own lines", because=because)
 
     def refuse(self, property, got=None, expected=None, given="", because=""):
         "End the check: `property` does not hold."
@@ -260,7 +274,7 @@ class Trial:
                     got = torch.as_tensor(got)
             self.shape(property, got, expected.shape, given, because)
             a, b = got.detach().cpu().double(), expected.detach().cpu().double()
-            same = torch.allclose(a, b, atol=atol, rtol=rtol, equal_nan=True)
+            same = _allclose(a, b, atol=atol, rtol=rtol, equal_nan=True)
         elif isinstance(expected, (int, float)) and not isinstance(expected, bool):
             value = got.item() if isinstance(got, torch.Tensor) and got.numel() == 1 else got
             number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
@@ -308,16 +322,34 @@ class _Bounded(io.StringIO):
 
 @contextlib.contextmanager
 def _unchanged_session():
-    "Random states and the default dtype are given back as they were."
+    """What a solution may change and others rely on is given back as it was: random states, the
+    default dtype, folder, environment, import path, limit of recursion, names in torch and math.
+    Inside, the default dtype is float32, which the checkers are written for.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
+    limit, names = sys.getrecursionlimit(), [(m, dict(vars(m))) for m in _LIBRARIES]
+    torch.set_default_dtype(torch.float32)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             yield
     finally:
+        for module, before in names:
+            for name, value in before.items():
+                if vars(module).get(name) is not value:
+                    setattr(module, name, value)
+        for name in set(vars(torch.Tensor)) - set(dict(names)[torch.Tensor]):
+            delattr(torch.Tensor, name)  # it hides a method of the class below
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_default_dtype(states[2])
+        sys.setrecursionlimit(limit)
+        sys.path[:] = path
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        os.chdir(folder)
 
 
 def _in_time(work, seconds):
@@ -326,8 +358,16 @@ def _in_time(work, seconds):
     """
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(seconds)
-    late = thread.is_alive()
+    try:
+        thread.join(seconds)
+        late = thread.is_alive()
+    finally:  # Ctrl-C while waiting ends the solution too
+        _stop(thread)
+    return not late
+
+
+def _stop(thread):
+    "Throw `TimeUp` into a thread until it ends, for two seconds at most."
     for _ in range(40):
         if not thread.is_alive():
             break
@@ -335,7 +375,13 @@ def _in_time(work, seconds):
             ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp)
         )
         thread.join(0.05)
-    return not late
+
+
+def plain(value):
+    "A number of numpy, or a tensor that holds one number, as a Python number; else `value`."
+    if isinstance(value, np.generic) or (isinstance(value, torch.Tensor) and value.ndim == 0):
+        return value.item()
+    return value
 
 
 def _learners_frames(error):
@@ -374,8 +420,6 @@ def grade(exercise, solution, allow_untouched=True):
         try:
             exercise.check(Trial(), solution)
             found.append(Result(PASSED))
-        except NotAttempted:
-            found.append(Result(EMPTY))
         except Refused as e:
             found.append(Result(WRONG, str(e)))
         except Crashed as e:

@@ -219,6 +219,13 @@ def calibration(said, right): ...
             given="four answers, all sure, all wrong",
             because="the bias is what was said minus what was right",
         )
+        t.equal(
+            "too modest is a bias below 0",
+            t.call(calibration, zeros, ones),
+            (1.0, -1.0),
+            given="four answers, none of them sure, all right",
+            because="the bias keeps its sign: what was said minus what was right",
+        )
         half = torch.full((6,), 0.5)
         t.equal(
             "always one half costs a quarter",
@@ -246,6 +253,10 @@ def calibration(said, right): ...
     @wrong("sure and wrong costs one")
     def summed(said, right):
         return (said - right).square().sum().item(), (said - right).mean().item()
+
+    @wrong("too modest is a bias below 0")
+    def bias_without_sign(said, right):
+        return (said - right).square().mean().item(), abs((said - right).mean().item())
 
     @wrong("each answer counts alike")
     def square_of_the_mean(said, right):

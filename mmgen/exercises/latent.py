@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from .engine import Exercise, wrong
+from .engine import Exercise, plain, wrong
 
 
 class Units(Exercise):
@@ -674,6 +674,14 @@ def start(x_0, noise, times, strength):
                 "or too clean to it"
             ),
         )
+        rest = t.call(start, x_0, noise, times, 0.27)[1]
+        t.shape(
+            "the number of steps is rounded to the nearest",
+            rest,
+            (4,),
+            given="10 steps and strength .27: 2.7 steps, so 3",
+            because="int cuts off, round rounds",
+        )
         x_t, rest = t.call(start, x_0, noise, times, 1.0)
         t.equal("strength 1 starts from noise alone", x_t, noise, atol=1e-4)
         t.equal("strength 1 runs all steps", rest, times)
@@ -684,6 +692,12 @@ def start(x_0, noise, times, strength):
             torch.tensor([0.01, 0.0]),
             given="10 steps and strength .01",
         )
+
+    @wrong("the number of steps is rounded to the nearest")
+    def cut_off(x_0, noise, times, strength):
+        k = max(1, int(strength * (len(times) - 1) + 1e-6))
+        rest = times[-(k + 1) :]
+        return (1 - rest[0]) * x_0 + rest[0] * noise, rest
 
     @wrong("the level of the first step")
     def level_is_strength(x_0, noise, times, strength):
@@ -1175,6 +1189,7 @@ def cost(n_images, n_steps, call, decode, order=1, s=1.0): ...
 
     def check(t, cost):
         got = t.call(cost, 1, 250, 7, 3)
+        got = plain(got)
         t.true("a whole number", isinstance(got, int) and not isinstance(got, bool), got, "an int")
         t.equal(
             "250 steps and one decoder pass",

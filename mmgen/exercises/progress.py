@@ -27,6 +27,7 @@ __all__ = [
     "forget",
     "add",
     "events",
+    "unsaved",
     "save_session",
     "export",
     "restore",
@@ -260,6 +261,11 @@ def _session_fault(data) -> str:
         return "" if isinstance(json.loads(data), dict) else "a session that is no JSON object"
     except (ValueError, RecursionError):
         return "a session that is no JSON object"
+
+
+def unsaved() -> int:
+    "How many events wait in memory because the progress file could not be written."
+    return len(_pending.get(progress_file(), []))
 
 
 def events(table, strict=False):

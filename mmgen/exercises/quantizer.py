@@ -71,6 +71,14 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
             given="5 rows of width 3, 7 codes of different length",
             because="the largest product is the nearest code only when all codes are equally long",
         )
+        z, codebook = t.randn(60, 8), t.randn(40, 8)
+        t.equal(
+            "near means the length of the difference",
+            t.call(nearest, z, codebook),
+            brute(z, codebook),
+            given="60 rows of width 8, 40 codes",
+            because="the root of the sum of squares: not the largest or the summed difference",
+        )
         z, codebook = t.randn(6, 3), t.randn(6, 3)
         t.equal(
             "as many rows as codes",
@@ -116,6 +124,20 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
     @wrong("each index names the nearest code")
     def logits_summed_over_the_batch(z, codebook):
         return (z @ codebook.T).sum(0).argmax().expand(len(z))
+
+    @wrong("near means the length of the difference")
+    def largest_difference(z, codebook):
+        if z.shape[1] < 8:
+            return torch.cdist(z, codebook).argmin(1)
+        return torch.cdist(z, codebook, p=float("inf")).argmin(1)
+
+    @wrong("near")
+    def third_powers(z, codebook):
+        return torch.cdist(z, codebook, p=3).argmin(1)
+
+    @wrong("near")
+    def summed_differences(z, codebook):
+        return torch.cdist(z, codebook, p=1).argmin(1)
 
     @wrong("each index names the nearest code")
     def farthest(z, codebook):
@@ -298,7 +320,7 @@ class TinyQuantizer(nn.Module):
         got = t.call(q, z)
         t.true(
             "two results",
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, (tuple, list)) and len(got) == 2,
             got=type(got).__name__,
             expected="(z_q, indices)",
             because="return the codes and the indices",
@@ -691,7 +713,7 @@ def vq_losses(z_e, e, beta=0.25):  # (n, d), (n, d) -> two scalars
         got = t.call(vq_losses, z, e, 0.25)
         t.true(
             "two losses",
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, (tuple, list)) and len(got) == 2,
             got=type(got).__name__,
             expected="(codebook, commitment)",
             because="return both, not their sum",
@@ -756,6 +778,14 @@ def vq_losses(z_e, e, beta=0.25):  # (n, d), (n, d) -> two scalars
             "values", torch.stack([l.detach() for l in got]), torch.tensor([square, 0.25 * square])
         )
         t.near(
+            "beta is the weight that is asked for",
+            float(t.call(vq_losses, z, e, 0.7)[1].detach()),
+            0.7 * square,
+            1e-5,
+            given="beta = 0.7",
+            because="0.25 is the default, not a constant",
+        )
+        t.near(
             "beta is 0.25 unless given",
             float(t.call(vq_losses, z, e)[1].detach()),
             0.25 * square,
@@ -765,6 +795,10 @@ def vq_losses(z_e, e, beta=0.25):  # (n, d), (n, d) -> two scalars
     @wrong("the commitment loss reaches z_e")
     def beta_on_the_codebook(z_e, e, beta=0.25):
         return beta * F.mse_loss(e, z_e.detach()), F.mse_loss(z_e, e.detach())
+
+    @wrong("beta is the weight that is asked for")
+    def beta_ignored(z_e, e, beta=0.25):
+        return F.mse_loss(e, z_e.detach()), 0.25 * F.mse_loss(z_e, e.detach())
 
     @wrong("the codebook loss leaves z_e alone")
     def no_wall(z_e, e, beta=0.25):
@@ -1190,7 +1224,7 @@ def forward(encoder, codebook, decoder, x):  # x (n, c) -> (n, c), (n,)
         got = t.call(forward, encoder, codebook, decoder, x)
         t.true(
             "two results",
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, (tuple, list)) and len(got) == 2,
             got=type(got).__name__,
             expected="(x_hat, indices)",
         )
@@ -1377,7 +1411,7 @@ def ema_step(counts, sums, z, indices, decay): ...
         got = t.call(ema_step, counts, sums, z, indices, 0.0)
         t.true(
             "three results",
-            isinstance(got, tuple) and len(got) == 3,
+            isinstance(got, (tuple, list)) and len(got) == 3,
             got=type(got).__name__,
             expected="(counts, sums, codebook)",
         )
@@ -1431,6 +1465,13 @@ def ema_step(counts, sums, z, indices, decay): ...
             given="one vector, two codes",
             because="its count and its sum shrink together",
         )
+        t.equal(
+            "the count of a code that nobody chose shrinks",
+            alone[0],
+            0.5 * counts[:2] + torch.tensor([0.5, 0.0]),
+            given="one vector, two codes, decay 0.5",
+            because="the running mean of its batch count, which is 0, goes on",
+        )
 
     @wrong("decay 0 is one step")
     def decay_exchanged(counts, sums, z, indices, decay):
@@ -1465,6 +1506,13 @@ def ema_step(counts, sums, z, indices, decay): ...
         c = F.one_hot(indices, len(counts)).to(z.dtype) / len(z)
         n = decay * counts + (1 - decay) * c.sum(0)
         s = decay * sums + (1 - decay) * c.T @ z
+        return n, s, s / n[:, None]
+
+    @wrong("the count of a code that nobody chose shrinks")
+    def only_chosen_codes(counts, sums, z, indices, decay):
+        c = F.one_hot(indices, len(counts)).to(z.dtype)
+        n = torch.where(c.sum(0) > 0, decay * counts + (1 - decay) * c.sum(0), counts)
+        s = torch.where(c.sum(0)[:, None] > 0, decay * sums + (1 - decay) * c.T @ z, sums)
         return n, s, s / n[:, None]
 
     @wrong("its arguments are left as they were")
@@ -1518,7 +1566,7 @@ def restart(codebook, counts, sums, fresh, floor):
         got = t.call(restart, codebook, counts, codebook * counts[:, None], fresh, 0.5)
         t.true(
             "three results",
-            isinstance(got, tuple) and len(got) == 3,
+            isinstance(got, (tuple, list)) and len(got) == 3,
             got=type(got).__name__,
             expected="(codebook, counts, sums)",
         )
@@ -1632,7 +1680,7 @@ def begin(codes, counts):
         got = t.call(begin, codes, counts)
         t.true(
             "two results",
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, (tuple, list)) and len(got) == 2,
             got=type(got).__name__,
             expected="(counts, sums)",
         )
@@ -1832,7 +1880,7 @@ def residual(z, codebooks):
         got = t.call(residual, z, books)
         t.true(
             "the sum and the losses",
-            isinstance(got, tuple) and len(got) == 2 and len(got[1]) == 3,
+            isinstance(got, (tuple, list)) and len(got) == 2 and len(got[1]) == 3,
             got=type(got).__name__,
             expected="(z_q, [loss, loss, loss])",
         )

@@ -236,23 +236,25 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
                     "stream without gap or overlap"
                 ),
             )
-        a, b = stream(20, 5, 0, 3), stream(20, 5, 1, 3)
+        a, b = (
+            torch.stack([t.call(batch_of, s, 20, 20, seed) for s in range(120)]) for seed in (0, 1)
+        )  # (120 passes, 20)
         t.true(
             "passes differ",
-            not any(torch.equal(a[i], a[j]) for i in range(3) for j in range(i)),
+            len(a.unique(dim=0)) == 120,
             got="two passes in one order",
             expected="a new order for each pass",
-            given="3 passes over 20 examples",
+            given="120 passes over 20 examples",
             because="the pass number must enter the seed",
         )
         t.true(
             "seeds share no pass",
-            not any(torch.equal(x, y) for x in a for y in b),
+            len(torch.cat([a, b]).unique(dim=0)) == 240,
             got="a pass of seed 0 is a pass of seed 1",
             expected="unrelated orders",
-            given="3 passes each of seed 0 and seed 1 over 20 examples",
-            because="seed + pass is one number for pass 1 of seed 0 and pass 0 of seed 1, so "
-            "the next seed gives no new run; and a "
+            given="120 passes each of seed 0 and seed 1 over 20 examples",
+            because="seed + pass is one number for pass 1 of seed 0 and pass 0 of seed 1, and "
+            "seed * 10 + pass for pass 10, so the next seed gives no new run; and a "
             "torch generator on the CPU reads only the low 32 bits of its seed",
         )
 
@@ -302,6 +304,15 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
     def one_order_for_all(s, n, batch_size, seed):
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         return order[torch.arange(s * batch_size, (s + 1) * batch_size) % n]
+
+    @wrong("seeds share no pass")
+    def seed_times_ten(s, n, batch_size, seed):
+        def order(e):
+            return torch.randperm(n, generator=torch.Generator().manual_seed(seed * 10 + e))
+
+        return torch.stack(
+            [order(p // n)[p % n] for p in range(s * batch_size, (s + 1) * batch_size)]
+        )
 
     @wrong("seeds share no pass")
     def seed_plus_pass(s, n, batch_size, seed):
@@ -419,11 +430,14 @@ class Net(nn.Module):
         def line(v, w, b):
             return [math.fsum(a * c for a, c in zip(v, row)) + k for row, k in zip(w, b)]
 
-        hidden = [[max(0.0, h) for h in line(v, part[4, 5], part[4,])] for v in x.tolist()]
+        def matrix(n, m):  # (out, in), as nn.Linear has it; own weights may be (in, out)
+            return part.get((n, m)) or [list(row) for row in zip(*part[m, n])]
+
+        hidden = [[max(0.0, h) for h in line(v, matrix(4, 5), part[4,])] for v in x.tolist()]
         t.equal(
             "linear, ReLU, linear",
             out,
-            torch.tensor([line(h, part[3, 4], part[3,]) for h in hidden]),
+            torch.tensor([line(h, matrix(3, 4), part[3,]) for h in hidden]),
             given="the weights of your layers",
             because="the ReLU stands between the layers, once, and not after the last",
         )
@@ -860,7 +874,9 @@ def train_both(body, head, probe, x, y, u, lr):  # -> (float, float)
         )
         t.true(
             "two floats",
-            isinstance(got, tuple) and len(got) == 2 and all(isinstance(v, float) for v in got),
+            isinstance(got, (tuple, list))
+            and len(got) == 2
+            and all(isinstance(v, float) for v in got),
             got=got,
             expected="(loss, probe_loss)",
             because="return .item() of both",
@@ -1010,7 +1026,7 @@ def clip(grads, limit):  # list of tensors, float -> (list of tensors, float)
             got = t.call(clip, grads, limit)
             t.true(
                 "a list and a number",
-                isinstance(got, tuple) and len(got) == 2 and len(got[0]) == len(grads),
+                isinstance(got, (tuple, list)) and len(got) == 2 and len(got[0]) == len(grads),
                 got=type(got).__name__,
                 expected="(list of tensors, norm)",
             )

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from .engine import Exercise, wrong
+from .engine import Exercise, plain, wrong
 
 
 def _loop(q, k, v, may_look):
@@ -76,6 +76,15 @@ def causal_attention(q, k, v):  # (b, h, n, d), (b, h, m, d), (b, h, m, d) -> (b
 
     def check(t, causal_attention):
         q, k, v = 2 * t.randn(2, 3, 4, 5), t.randn(2, 3, 4, 5), t.randn(2, 3, 4, 5)
+        t.without(
+            F,
+            "scaled_dot_product_attention",
+            causal_attention,
+            q,
+            k,
+            v,
+            because="the exercise is to write what that function does",
+        )
         got = t.call(causal_attention, q, k, v)
         t.shape(
             "one vector for each query", got, (2, 3, 4, 5), given="q, k, v of shape (2, 3, 4, 5)"
@@ -123,6 +132,12 @@ def causal_attention(q, k, v):  # (b, h, n, d), (b, h, m, d), (b, h, m, d) -> (b
             given="2 queries, 4 keys",
             because="tril(m - n): the corner at the lower right",
         )
+
+    @wrong("scaled_dot_product_attention is not called")
+    def calls_what_it_should_write(q, k, v):
+        n, m = q.shape[2], k.shape[2]
+        mask = torch.ones(n, m, dtype=torch.bool).tril(m - n)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
     @wrong("a later value changes no earlier result")
     def sees_all(q, k, v):
@@ -1091,6 +1106,7 @@ def multiply_adds(n, d, depth): ...
                     net(y)
                 (x @ x.T) @ x
             got = t.call(multiply_adds, n, d, depth)
+            got = plain(got)
             t.true("a whole number", isinstance(got, int), got, "an int")
             what = (
                 "what a counter sees in one block"

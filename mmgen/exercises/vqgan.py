@@ -695,7 +695,7 @@ def turn(x, model, critic, lr):  # -> (float, float)
         )
         t.true(
             "two floats",
-            isinstance(got, tuple) and all(isinstance(v, float) for v in got),
+            isinstance(got, (tuple, list)) and all(isinstance(v, float) for v in got),
             got,
             "(loss_g, loss_d)",
         )

@@ -640,7 +640,7 @@ class TinyVQVAE(nn.Module):
         got = t.call(model, x)
         t.true(
             "forward returns four things",
-            isinstance(got, tuple) and len(got) == 4,
+            isinstance(got, (tuple, list)) and len(got) == 4,
             f"{type(got).__name__} of {len(got) if isinstance(got, (tuple, list)) else 1}",
             "(x_hat, indices, z_e, z_q)",
         )

@@ -4,10 +4,12 @@
 
 import html
 import re
+import tempfile
 import time
+from pathlib import Path
 
 from .bank import LEVELS
-from .mock import ROLES, SESSIONS, Interview, keep_session, load_session
+from .mock import ROLES, SESSIONS, Interview, keep_session, kept_sessions, load_session
 from .report import report_part, rich, summary, write_report
 from .terminal import bold, wrapped
 from .widgets import show
@@ -73,6 +75,15 @@ _SAY = {
     "kept": (
         "\nThe session is kept; go on with: mmgen interview --resume",
         "\n面试已保存，继续请运行：mmgen interview --resume",
+    ),
+    "lost": (
+        "\nThe session was not kept: {} cannot be written. MMGEN_HOME names another folder.",
+        "\n面试没有保存：无法写入 {}。可用 MMGEN_HOME 指定另一个文件夹。",
+    ),
+    "elsewhere": ("{} cannot be written ({}).", "无法写入 {}（{}）。"),
+    "later": (
+        "The report is written by: mmgen interview --resume --report FILE",
+        "稍后可用 mmgen interview --resume --report 文件 写出报告。",
     ),
     "done": (
         "The interview is over: {:.0%} of {} planned questions.",
@@ -290,7 +301,8 @@ def main(role, level, minutes, lang, seed, resume, report) -> int:
     interview = begin(role, level, minutes, lang, seed, resume)
     if not interview:
         print(SAY[lang]["nothing"])
-        return 1
+        finished = [s for s in kept_sessions() if s["finished"] is not None]
+        return hand_out(finished[-1], report) if finished else 1
     say = SAY[interview.state["lang"]]
 
     def read():
@@ -303,14 +315,34 @@ def main(role, level, minutes, lang, seed, resume, report) -> int:
     try:
         hold(interview, read)
     except EOFError:
-        print(say["kept"])
+        print(parting(say))
         return 0
     except KeyboardInterrupt:
-        print(say["kept"])
+        print(parting(say))
         return 130
-    path = write_report(interview.state, report or f"interview-{interview.state['id']}.html")
-    print(say["saved"].format(path))
-    return 0
+    return hand_out(interview.state, report)
+
+
+def parting(say) -> str:
+    "What is said when a session ends for now: that it is kept, or that it could not be."
+    from ..exercises.progress import progress_file, unsaved
+
+    return say["lost"].format(progress_file()) if unsaved() else say["kept"]
+
+
+def hand_out(state, report=None) -> int:
+    """Write the report of a finished session and say where; where that fails, among the temporary
+    files. The exit code: 0, or 2 if it could be written nowhere.
+    """
+    say, name = SAY[state["lang"]], f"interview-{state['id']}.html"
+    for path in (Path(report or name), Path(tempfile.gettempdir()) / name):
+        try:
+            print(say["saved"].format(write_report(state, path)))
+            return 0
+        except OSError as e:
+            print(say["elsewhere"].format(path, e.strerror or e))
+    print(say["later"])
+    return 2
 
 
 class Room:
@@ -454,11 +486,12 @@ class Room:
     def end(self):
         "The report, beside the notebook and below."
         state, s = self.interview.state, summary(self.interview.state)
-        path = write_report(state, f"interview-{state['id']}.html")
+        try:
+            where = self.say["saved"].format(write_report(state, f"interview-{state['id']}.html"))
+        except OSError as e:
+            where = self.say["elsewhere"].format(f"interview-{state['id']}.html", e.strerror or e)
         words = f"{self.say['done'].format(s['overall'], s['answered'])} {self.say['own']}"
-        self.asked.value = (
-            f"<p>{html.escape(words)}</p><p>{html.escape(self.say['saved'].format(path))}</p>"
-        )
+        self.asked.value = f"<p>{html.escape(words)}</p><p>{html.escape(where)}</p>"
         self.inputs.children = [self.w.HTML(report_part(state), layout=self.w.Layout(width="100%"))]
         self.wait(self.say["again"], lambda: self.open(False))
 

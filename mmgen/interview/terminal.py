@@ -14,6 +14,7 @@ import textwrap
 import time
 import unicodedata
 from collections import defaultdict
+from functools import partial
 
 from ..exercises import progress
 from . import memory
@@ -35,6 +36,8 @@ TEXT = {
         deeper="A follow-up",
         shown="Shown in {}, section {}.",
         again="Not understood: {}",
+        letters="{!r}; a letter from A to {} is expected",
+        numbers="{!r}; numbers from 1 to {} are expected, such as 1 3",
         dont="no answer",
         score="Score {:.0%}. {}",
         end="{} answered, mean score {:.0%}.",
@@ -61,6 +64,8 @@ TEXT = {
         deeper="追问",
         shown="见 {}，小节 {}。",
         again="没看懂：{}",
+        letters="{!r}；请输入 A 到 {} 之间的一个字母",
+        numbers="{!r}；请输入 1 到 {} 之间的编号，如 1 3",
         dont="未作答",
         score="得分 {:.0%}。{}",
         end="共回答 {} 题，平均得分 {:.0%}。",
@@ -132,7 +137,8 @@ class Skip(Exception):
 
 
 def _colours():
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
 
 
 def bold(text):
@@ -162,7 +168,7 @@ def _ask(prompt):
     "One line from the learner."
     try:
         text = input(prompt).strip()
-    except (EOFError, KeyboardInterrupt):
+    except (EOFError, KeyboardInterrupt, RuntimeError, ValueError):  # the last two: stdin is closed
         print()
         raise Stop from None
     if not sys.stdin.isatty():
@@ -188,17 +194,24 @@ def _until_understood(item, prompt, read, started):
             print(TEXT[item.lang]["again"].format(e))
 
 
-def _points(text):
-    words = text.replace(",", " ").replace("，", " ").replace("、", " ").split()
-    if bad := [w for w in words if not w.isdecimal()]:
-        raise ValueError(f"{bad[0]!r}; numbers are expected, such as 1 3")
+def _points(item, text):
+    "Indices of the points whose numbers were typed; ValueError, in the item's language, if none."
+    words, n = (
+        text.replace(",", " ").replace("，", " ").replace("、", " ").split(),
+        len(item.rubric),
+    )
+    if bad := [w for w in words if not w.isdecimal() or not 1 <= int(w) <= n]:
+        raise ValueError(TEXT[item.lang]["numbers"].format(bad[0], n))
     return [int(w) - 1 for w in words]
 
 
-def _letter(text):
-    if len(text) != 1 or not text.isascii() or not text.isalnum():
-        raise ValueError(f"{text!r}; a letter is expected, such as A")
-    return int(text) - 1 if text.isdecimal() else ord(text.upper()) - ord("A")
+def _letter(item, text):
+    "Index of the option whose letter or number was typed; ValueError, in the item's language."
+    letters = [chr(ord("A") + i) for i in range(len(item.options))]
+    names = letters + [str(i) for i in range(1, len(letters) + 1)]
+    if text.upper() not in names:
+        raise ValueError(TEXT[item.lang]["letters"].format(text, letters[-1]))
+    return names.index(text.upper()) % len(letters)
 
 
 def _oral(item, started):
@@ -208,13 +221,13 @@ def _oral(item, started):
     print(say["spoke"].format(spoken // 60, spoken % 60) + "\n" + bold(say["points"]))
     for i, point in enumerate(item.rubric, 1):
         print(wrapped(f"{i}. {point}", "  "))
-    return _until_understood(item, say["which"], _points, started)
+    return _until_understood(item, say["which"], partial(_points, item), started)
 
 
 def _choice(item, started):
     for i, option in enumerate(item.options):
         print(wrapped(f"{chr(65 + i)}. {option}", "  "))
-    return _until_understood(item, TEXT[item.lang]["option"], _letter, started)
+    return _until_understood(item, TEXT[item.lang]["option"], partial(_letter, item), started)
 
 
 def _number(item, started):

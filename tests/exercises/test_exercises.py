@@ -2,8 +2,12 @@
 with its own message.
 """
 
+import os
+import sys
+import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -217,3 +221,65 @@ def test_damaged_progress_file_is_kept_aside(capsys):
     assert len(list(progress.progress_file().parent.glob("progress.damaged-*"))) == 1
     progress.record("a.b", "passed")
     assert len(progress.history()) == 1
+
+
+def test_an_exception_of_a_library_is_shown_whatever_its_kind():
+    def double(x):
+        return torch.arange(3).softmax(0)  # torch raises NotImplementedError for integers
+
+    result = grade(Double, double)
+    assert result.outcome == ERROR and "NotImplementedError" in result.message
+
+
+def test_what_a_solution_changes_is_given_back(tmp_path):
+    before = os.getcwd(), dict(os.environ), list(sys.path), sys.getrecursionlimit()
+    functions = torch.allclose, torch.Tensor.allclose, torch.nn.functional.relu
+
+    def double(x):
+        os.chdir(tmp_path)
+        os.environ["MMGEN_TEST"] = "1"
+        sys.path.insert(0, str(tmp_path))
+        sys.setrecursionlimit(5000)
+        torch.set_default_dtype(torch.float64)
+        torch.allclose = torch.Tensor.allclose = lambda *a, **kw: True
+        torch.nn.functional.relu = None
+        return 3 * x
+
+    assert grade(Double, double).outcome == WRONG
+    assert before == (os.getcwd(), dict(os.environ), list(sys.path), sys.getrecursionlimit())
+    assert functions == (torch.allclose, torch.Tensor.allclose, torch.nn.functional.relu)
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_ctrl_c_ends_the_solution_too(monkeypatch):
+    running, join = [], threading.Thread.join
+
+    def double(x):
+        running.append(threading.current_thread())
+        while True:
+            pass
+
+    def interrupted(self, timeout=None):
+        join(self, 0.2)
+        if timeout == Double.seconds:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        grade(Double, double)
+    assert running and not running[0].is_alive()
+
+
+@pytest.mark.parametrize("value", [np.int64(3), np.float32(3.0), torch.tensor(3)])
+def test_numbers_of_other_libraries_are_numbers(value):
+    assert engine.plain(value) == 3 and type(engine.plain(value)) in (int, float)
+
+
+def test_a_forbidden_call_is_seen_and_put_back():
+    F = torch.nn.functional
+    original = F.relu
+    t = engine.Trial()
+    t.without(F, "relu", lambda x: x.clamp(min=0), torch.zeros(2))
+    with pytest.raises(engine.Refused, match="relu is not called"):
+        t.without(F, "relu", lambda x: F.relu(x), torch.zeros(2))
+    assert F.relu is original

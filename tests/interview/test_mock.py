@@ -773,3 +773,34 @@ def test_a_formula_cannot_carry_an_address_or_a_style():
         page = report.rich(f"so ${tex}$")
         assert "<a" not in page and "style=" not in page and "href=" not in page
     assert "<math" in report.rich("so $x_t$")
+
+
+def finished():
+    interview = session(keep=keep_session, minutes=15)
+    play(interview, lambda item: True)
+    return interview
+
+
+def test_a_report_that_cannot_be_written_is_written_elsewhere(tmp_path, monkeypatch, capsys):
+    state = finished().state
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    (tmp_path / "file").write_text("")
+    assert talk.hand_out(state, tmp_path / "file" / "report.html") == 0
+    said = capsys.readouterr().out
+    assert "cannot be written" in said and (tmp_path / f"interview-{state['id']}.html").exists()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
+    assert talk.hand_out(state, tmp_path / "file" / "report.html") == 2
+    assert "--resume --report" in capsys.readouterr().out
+
+
+def test_resume_of_a_finished_session_writes_its_report(tmp_path, capsys):
+    finished()
+    assert talk.main(None, None, None, "en", 0, True, tmp_path / "again.html") == 0
+    assert (tmp_path / "again.html").exists() and "Report:" in capsys.readouterr().out
+
+
+def test_a_session_that_could_not_be_kept_is_not_called_kept(monkeypatch):
+    say = talk.SAY["en"]
+    assert talk.parting(say) == say["kept"]
+    monkeypatch.setattr("mmgen.exercises.progress.unsaved", lambda: 3)
+    assert "was not kept" in talk.parting(say)
