@@ -16,19 +16,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from mmgen.checkpoints import load_checkpoint
-from mmgen.training import (
-    EMA,
-    Batches,
-    Muon,
-    NonFiniteError,
-    Recipe,
-    embeddings,
-    fit,
-    lr_factor,
-    matrix_optimizers,
-    orthogonal,
-    run,
-)
+from mmgen.optimizers import EMA, embeddings, lr_factor, orthogonal
+from mmgen.training import Batches, Muon, NonFiniteError, Recipe, fit, matrix_optimizers, run
 
 
 def linear(value=0.0):
@@ -131,6 +120,8 @@ def test_a_dataset_is_collated_and_bad_data_is_named():
     for bad in (0, -1, 2.5, "8", True):
         with pytest.raises(ValueError, match="batch_size=.*at least 1"):
             Batches(torch.ones(4), bad)
+    with pytest.raises(ValueError, match="num_workers=-1"):
+        Batches(torch.ones(4), 2, num_workers=-1)
 
 
 # Recipe
@@ -141,20 +132,20 @@ def test_a_dataset_is_collated_and_bad_data_is_named():
     [
         ("steps", 0, "at least 1"),
         ("lr", "1e-3", "text"),
-        ("lr", -1.0, "above 0"),
-        ("lr", math.nan, "above 0"),
+        ("lr", -1.0, r"\(0, inf\)"),
+        ("lr", math.nan, r"\(0, inf\)"),
         ("warmup", -1, "at least 0"),
-        ("decay", "cosin", "'cosine', 'linear' or 'none'"),
+        ("decay", "cosin", "'cosine', 'linear', 'none'; did you mean 'cosine'"),
         ("ema", 1.0, r"\[0, 1\)"),
         ("accumulate", 0, "at least 1"),
-        ("clip", -1, "at least 0"),
-        ("precision", "bfloat16", "'no', 'bf16' or 'fp16'"),
+        ("clip", -1, r"\[0, inf\)"),
+        ("precision", "bfloat16", "'no', 'bf16', 'fp16'"),
         ("seed", 1.5, "whole number"),
-        ("weight_decay", True, "at least 0"),
+        ("weight_decay", True, r"\[0, inf\)"),
     ],
 )
 def test_a_recipe_names_a_field_that_is_out_of_range(field, bad, words):
-    with pytest.raises(ValueError, match=rf"Recipe\({field}=.*\): expected .*{words}"):
+    with pytest.raises(ValueError, match=rf"{field}=.*; expected .*{words}"):
         Recipe(**{field: bad})
 
 
@@ -764,7 +755,8 @@ def test_a_bad_second_turn_is_refused_and_turns_need_their_optimizers():
     def players(params):
         return [torch.optim.SGD([net.a], 0.1), torch.optim.SGD([net.b], 0.1)]
 
-    with pytest.raises(NonFiniteError, match="step 1, batch 0"):
+    words = "step 1, batch 0.*The step of loss 2 was not taken; those of the losses before it were"
+    with pytest.raises(NonFiniteError, match=words):
         run(
             fit(
                 net,
@@ -796,3 +788,29 @@ def test_a_fit_that_nobody_iterates_says_so():
         next(states)
         states.close()
         del states
+
+
+def test_a_validation_that_begins_with_nan_does_not_hide_a_better_one():
+    values = iter([math.nan, 2.0, 1.0, 3.0])
+    last = run(
+        quick(
+            linear(0.5),
+            Recipe(steps=4),
+            validate=lambda model: next(values),
+            validate_every=1,
+            patience=3,
+        )
+    )
+    assert last.step == 4 and last.best == 1.0
+
+
+def test_a_folder_of_other_optimizers_is_refused(tmp_path):
+    def go(make):
+        return run(quick(linear(), Recipe(steps=4), folder=tmp_path, save_every=2, optimizer=make))
+
+    go(lambda params: torch.optim.AdamW(params, 1e-2))
+    assert go(lambda params: torch.optim.AdamW(params, 1e-2)).step == 4
+    with pytest.raises(ValueError, match="learning rate of optimizer 0 was 0.01, now 0.0001"):
+        go(lambda params: torch.optim.AdamW(params, 1e-4))
+    with pytest.raises(ValueError, match="optimizer 0 was not a SGD"):
+        go(lambda params: torch.optim.SGD(params, 1e-2, momentum=0.9))
