@@ -1,7 +1,5 @@
-"""A noise path says how much of the data and how much noise there is at time t: x_t = alpha(t)
-x_0 + sigma(t) eps, from t = 0 (data) to t = 1 (noise).
-
-Read `NoisePath` first, then `FlowPath`, the shortest path, then the other four. `noise_path` makes
+"""A noise path is x_t = alpha(t) x_0 + sigma(t) eps, from t = 0 (data) to t = 1 (noise). Read
+`NoisePath` first, then `FlowPath`, the shortest path, then the other four. `noise_path` makes
 one by its name. The functions at the end draw the times of a training batch.
 
 ```python
