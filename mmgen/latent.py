@@ -18,7 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
-from .diffusion import KINDS, diffusion_loss, logit_normal, noise_path
+from .diffusion import logit_normal, noise_path
+from .predictions import KINDS, diffusion_loss
 from .dit import DiT, DiTConfig
 from .samplers import Denoiser, finish, guided, sample
 from .vqvae import VQVAE, VQVAEConfig

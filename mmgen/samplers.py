@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import torch
 
-from .diffusion import NoisePath, convert
+from .diffusion import NoisePath
+from .predictions import convert
 
 
 class Level(NamedTuple):

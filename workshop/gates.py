@@ -35,7 +35,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "07_vqgan",
     "08_transformer",
     "09_priors",
-    "10_diffusion",
     "11_samplers",
     "12_dit",
     "13_latent",
