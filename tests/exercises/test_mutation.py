@@ -19,7 +19,7 @@ from mmgen.exercises.engine import Exercise
 from workshop import cli, mutants, mutation
 from workshop.mutants import Mutant, changes, unchanged
 from workshop.mutation import DIED, LATE, MutationError, Verdict
-from workshop.repo import notebooks, topic_of
+from workshop.repo import notebooks, number, topic_of
 
 ROOT = Path(__file__).parents[2]
 ALL = all_exercises()
@@ -358,9 +358,13 @@ NOTEBOOKS = {topic_of(p.stem): p for p in notebooks(ROOT)}
 
 
 def sources(topic):
+    "Code cells of a topic's lesson and of its appendices: of 06_metrics, 06b_..., 06c_..."
+    lesson = number(NOTEBOOKS[topic].stem)
     return [
         "".join(c["source"])
-        for c in json.loads(NOTEBOOKS[topic].read_text(encoding="utf8"))["cells"]
+        for p in notebooks(ROOT)
+        if number(p.stem).startswith(lesson)
+        for c in json.loads(p.read_text(encoding="utf8"))["cells"]
         if c["cell_type"] == "code"
     ]
 
