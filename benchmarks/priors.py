@@ -15,7 +15,8 @@ import torch
 
 from mmgen.core import data_path
 from mmgen.data import DigitImages
-from mmgen.metrics import digit_net, embed, frechet_distance, precision_recall
+from mmgen.features import digit_net, embed
+from mmgen.metrics import frechet_distance, precision_recall
 from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, finish, generate
 from mmgen.vqvae import VQVAE
 

@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import load_state
-from .metrics import digit_net, perceptual_distance
+from .features import digit_net, perceptual_distance
 from .quantizer import VectorQuantizer
 from .training import matrix_optimizers
 from .vqvae import VQVAE

@@ -25,7 +25,7 @@ from mmgen.data import DigitImages
 from mmgen.diffusion import logit_normal
 from mmgen.dit import DiTConfig
 from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_latents, latent_loss
-from mmgen.metrics import evaluate
+from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit, run
 from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from mmgen.checkpoints import save_weights
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
-from mmgen.metrics import DigitNet, DigitNetConfig, embed
+from mmgen.features import DigitNet, DigitNetConfig, embed
 from mmgen.training import Batches, Recipe, fit, run
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -22,7 +22,7 @@ import torch
 from mmgen.checkpoints import save_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
-from mmgen.metrics import evaluate
+from mmgen.report import evaluate
 from mmgen.priors import (
     ARPrior,
     MaskedPrior,

@@ -31,7 +31,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "03_autoencoder",
     "04_quantizer",
     "05_vqvae",
-    "06_metrics",
     "07_vqgan",
     "08_transformer",
     "09_priors",

@@ -320,6 +320,20 @@ def ssim_window(x, y, w, data_range): ...
             given="all .5 against all .6",
             because="without c2 this is 0 / 0",
         )
+        t.near(
+            "a negative has a negative score",
+            t.call(ssim_window, x, 1 - x, w, 1.0),
+            (2 * 0.51 * 0.49 + 1e-4)
+            * (-2 * vx + 9e-4)
+            / ((0.51**2 + 0.49**2 + 1e-4) * (2 * vx + 9e-4)),
+            1e-9,
+            given="a window against its negative",
+            because="the covariance keeps its sign",
+        )
+
+    @wrong("a negative has a negative score")
+    def absolute(x, y, w, data_range):
+        return abs(SsimWindow.reference(x, y, w, data_range))
 
     @wrong("opposite windows have a covariance below 0")
     def without_sign(x, y, w, data_range):

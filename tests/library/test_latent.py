@@ -303,7 +303,7 @@ def test_saved_and_loaded_it_draws_the_same(vqvae, digits, space, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pixels", "latents"])
 def test_shipped_weights_reproduce_their_record(kind):
-    from mmgen.metrics import evaluate
+    from mmgen.report import evaluate
 
     folder = data_path("weights", f"dit_{kind}")
     m = load_weights(folder / "model.safetensors").record["measured"]

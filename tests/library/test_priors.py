@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from mmgen.checkpoints import load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
-from mmgen.metrics import digit_net, embed
+from mmgen.features import digit_net, embed
 from mmgen.priors import (
     SCHEDULES,
     ARPrior,

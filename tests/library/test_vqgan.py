@@ -15,7 +15,8 @@ from torch.testing import assert_close
 from mmgen.checkpoints import load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
-from mmgen.metrics import digit_net, embed, frechet_distance, psnr
+from mmgen.features import digit_net, embed
+from mmgen.metrics import frechet_distance, psnr
 from mmgen.quantizer import FSQ, EMAVectorQuantizer
 from mmgen.training import Batches, NonFiniteError, Recipe, fit, run
 from mmgen.vqgan import (
