@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from .checkpoints import Pretrained
 from .diffusion import KINDS, diffusion_loss, logit_normal, noise_path
 from .dit import DiT, DiTConfig
-from .samplers import Denoiser, finish, guided, sample
+from .guidance import guided
+from .samplers import Denoiser, finish, sample
 from .vqvae import VQVAE, VQVAEConfig
 
 

@@ -37,7 +37,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "08_transformer",
     "09_priors",
     "10_diffusion",
-    "11_samplers",
     "12_dit",
     "13_latent",
     "19_interview",
