@@ -21,7 +21,8 @@ from .checkpoints import Pretrained
 from .diffusion import logit_normal, noise_path
 from .predictions import KINDS, diffusion_loss
 from .dit import DiT, DiTConfig
-from .samplers import Denoiser, finish, guided, sample
+from .guidance import guided
+from .samplers import Denoiser, finish, sample
 from .vqvae import VQVAE, VQVAEConfig
 
 
