@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from mmgen.diffusion import PATHS, GaussianDiffusion, Mixture, convert, linear_betas, noise_path
+from mmgen.chain import GaussianDiffusion, linear_betas
+from mmgen.diffusion import PATHS, noise_path
+from mmgen.predictions import Mixture, convert
 from mmgen.guidance import exact_denoiser
 from mmgen.samplers import (
     GRIDS,
