@@ -1,4 +1,4 @@
-"""Guidance: the formula, its calls, interval, contrast, limits; the exact denoiser of a finite set."""
+"""Guidance: formula, calls, interval, contrast, limits; the exact denoiser of a finite set."""
 
 import math
 
@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from mmgen.diffusion import PATHS, noise_path
-from mmgen.predictions import Mixture, convert
 from mmgen.guidance import exact_denoiser, guided, rescaled, thresholded
+from mmgen.predictions import Mixture, convert
 from mmgen.samplers import SOLVERS, Denoiser, finish, first_noise, sample
 
 f64 = torch.float64

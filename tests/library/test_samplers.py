@@ -13,8 +13,8 @@ from torch.testing import assert_close
 
 from mmgen.chain import GaussianDiffusion, linear_betas
 from mmgen.diffusion import PATHS, noise_path
-from mmgen.predictions import Mixture, convert
 from mmgen.guidance import exact_denoiser
+from mmgen.predictions import Mixture, convert
 from mmgen.samplers import (
     GRIDS,
     SOLVERS,

@@ -83,7 +83,7 @@ def test_no_function_is_longer_than_a_screen(path):
 
 
 def test_imports_go_down_the_course():
-    # the notebooks 02, 02b and 02c are one lesson; which way its modules import, `lint-imports` says
+    # the notebooks 02, 02b and 02c are one lesson; `lint-imports` says which way they import
     order = {p.stem.partition("_")[2]: int(p.stem[:2]) for p in NOTEBOOKS}
     names = {"tour": "core"}
     order = {names.get(k, k): n for k, n in order.items()}
@@ -95,9 +95,9 @@ def test_imports_go_down_the_course():
             r"^\s*from \.(\w+) import|^\s*from mmgen\.(\w+) import", text, re.M
         ):
             other = other[0] or other[1]
-            assert (
-                other not in order or order[other] <= n
-            ), f"mmgen/{module}.py imports mmgen/{other}.py, which comes later"
+            assert other not in order or order[other] <= n, (
+                f"mmgen/{module}.py imports mmgen/{other}.py, which comes later"
+            )
 
 
 def test_wheel_needs_no_course_packages():
