@@ -34,7 +34,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "05_vqvae",
     "06_metrics",
     "07_vqgan",
-    "08_transformer",
     "09_priors",
     "10_diffusion",
     "11_samplers",
