@@ -358,11 +358,10 @@ NOTEBOOKS = {topic_of(p.stem): p for p in notebooks(ROOT)}
 
 
 def sources(topic):
-    return [
-        "".join(c["source"])
-        for c in json.loads(NOTEBOOKS[topic].read_text(encoding="utf8"))["cells"]
-        if c["cell_type"] == "code"
-    ]
+    "Code cells of the notebooks that hold exercises of a topic: a lesson may have two."
+    books = [json.loads(p.read_text(encoding="utf8"))["cells"] for p in notebooks(ROOT)]
+    codes = [["".join(c["source"]) for c in b if c["cell_type"] == "code"] for b in books]
+    return [c for code in codes if f'check("{topic}.' in "\n".join(code) for c in code]
 
 
 def imports(cells):
