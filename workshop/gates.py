@@ -32,7 +32,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "04_quantizer",
     "05_vqvae",
     "07_vqgan",
-    "08_transformer",
     "09_priors",
     "11_samplers",
     "12_dit",
