@@ -30,7 +30,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "01_data",
     "02_training",
     "03_autoencoder",
-    "04_quantizer",
     "05_vqvae",
     "06_metrics",
     "07_vqgan",
