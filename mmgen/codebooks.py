@@ -92,8 +92,8 @@ class FSQ(Quantizer):
     """
 
     def __init__(self, levels=(8, 5, 5, 5)):  # values per channel; their product is n_codes
-        levels = torch.tensor([whole("levels", n, 2) for n in levels])
-        super().__init__(math.prod(levels.tolist()), len(levels))
+        super().__init__(math.prod(whole("levels", n, 2) for n in levels), len(levels))
+        levels = torch.tensor(levels)
         place = levels.cumprod(0) // levels  # 1, 8, 40, 200: what a step of a channel is worth
         self.register_buffer("levels", levels, persistent=False)  # (d,)
         self.register_buffer("place", place, persistent=False)  # (d,)
@@ -158,9 +158,8 @@ class LFQ(Quantizer):
         bits = z > 0  # (n, d)
         z_q = (bits * 2 - 1).to(z.dtype)
         of_one, of_batch = self.entropies(z, real)
-        commitment_loss = squared_error(z, z_q, real)
-        entropy_loss = self.entropy_weight * (of_one - of_batch)
-        losses = {"entropy": entropy_loss, "commit": self.commit_weight * commitment_loss}
+        commitment = self.commit_weight * squared_error(z, z_q, real)
+        losses = {"entropy": self.entropy_weight * (of_one - of_batch), "commit": commitment}
         return straight_through(z, z_q), (bits * self.place).sum(1), losses
 
     def lookup(self, indices):

@@ -397,8 +397,8 @@ def restart(codebook, counts, sums, dead, fresh):  # (k, d), (k,), (k, d), (k,) 
 
 
 class EMAVectorQuantizer(VectorQuantizer):
-    """A codebook of running means: online k-means with restart of dead codes (van den Oord et al.
-    2017, appendix A.1). At all times codebook = sums / counts.
+    """A codebook of running means with restart of dead codes; at all times codebook = sums / counts
+    (van den Oord et al. 2017, appendix A.1).
     """
 
     def __init__(
@@ -416,7 +416,7 @@ class EMAVectorQuantizer(VectorQuantizer):
         self.restart_below = restart_below
         self.eps = eps
         codes = self.codebook.detach()
-        del self.codebook  # a buffer takes its place, so that no optimizer moves it
+        del self.codebook  # a buffer takes its place; no optimizer moves it
         self.register_buffer("codebook", codes)
         self.register_buffer("counts", torch.ones(n_codes))  # (k,) N
         self.register_buffer("sums", codes.clone())  # (k, d) m
@@ -436,7 +436,7 @@ class EMAVectorQuantizer(VectorQuantizer):
     def update(self, z_e, indices, real):
         "Running counts and sums, the codes, the restarts. An empty batch changes nothing."
         counts, sums = code_sums(z_e, indices, real, self.n_codes)  # (k,), (k, d)
-        some = counts.sum() > 0  # ()
+        some = counts.sum() > 0
         weight = (1 - self.decay) * some.to(counts.dtype)
         self.counts.lerp_(counts, weight)
         self.sums.lerp_(sums, weight)
