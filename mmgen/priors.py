@@ -20,8 +20,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checkpoints import Pretrained
+from .checks import free_to_look
 from .core import eval_mode
-from .quantizer import check_indices, may_ask
+from .quantizer import check_indices
 from mmgen.transformer import (
     KVCache,
     LabelEmbedding,
@@ -208,7 +209,7 @@ class _Prior(nn.Module):
                 f"codes has shape {tuple(codes.shape)}; expected (b, {self.n_places}): of "
                 "grids, codes.flatten(1)"
             )
-        if may_ask(codes):
+        if free_to_look(codes):
             check_indices(codes, self.n_codes)
 
     def prefix(self, labels):  # (b,) -> (b, 1, dim)

@@ -16,20 +16,15 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import mmgen.quantizer as Q
+from mmgen.codebooks import FSQ, LFQ, ResidualQuantizer, SimVQ, rotate_to, unit
 from mmgen.quantizer import (
-    FSQ,
-    LFQ,
     EMAVectorQuantizer,
-    ResidualQuantizer,
-    SimVQ,
     VectorQuantizer,
     codebook_report,
     kmeans,
     laplace,
     nearest_code,
-    rotate_to,
     straight_through,
-    unit,
 )
 
 KINDS = {
@@ -283,8 +278,10 @@ def test_bad_masks_and_indices_are_named(kind):
     [
         (lambda: VectorQuantizer(0, 4), "n_codes=0"),
         (lambda: VectorQuantizer(4, 2.5), "dim=2.5"),
-        (lambda: FSQ((8, 1)), "at least 2 values"),
-        (lambda: EMAVectorQuantizer(4, 4, decay=1.0), "decay=1.0; expected 0 <= decay < 1"),
+        (lambda: FSQ((8, 1)), "levels=1; expected a whole number of at least 2"),
+        (lambda: LFQ(0), "dim=0"),
+        (lambda: ResidualQuantizer(lambda: LFQ(2), 0), "n_stages=0"),
+        (lambda: EMAVectorQuantizer(4, 4, decay=1.0), r"decay=1.0; expected .* in \[0, 1\)"),
         (lambda: nearest_code(torch.zeros(2, 3), torch.zeros(2, 4)), "z has width 3, codebook 4"),
     ],
 )
@@ -336,7 +333,7 @@ def test_a_fully_masked_batch_changes_nothing(kind):
 
 @each
 def test_where_nothing_may_be_asked_nan_stays_nan_and_poisons_no_code(kind, monkeypatch):
-    monkeypatch.setattr(Q, "may_ask", lambda x: False)  # as on a GPU, or compiled
+    monkeypatch.setattr(Q, "free_to_look", lambda x: False)  # as on a GPU, or compiled
     q = trained(kind).train()
     z = torch.randn(12, 6)
     z[3, 2] = math.nan
@@ -353,7 +350,7 @@ def test_where_nothing_may_be_asked_nan_stays_nan_and_poisons_no_code(kind, monk
 def test_no_step_asks_the_device(kind, monkeypatch):
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    monkeypatch.setattr(Q, "may_ask", lambda x: False)  # it asks on a CPU only
+    monkeypatch.setattr(Q, "free_to_look", lambda x: False)  # it asks on a CPU only
     with FakeTensorMode():  # tensors without values: .item(), bool() and nonzero() raise
         q = KINDS[kind]().train()
         z = torch.randn(20, 6, requires_grad=True)
@@ -444,6 +441,13 @@ def test_no_vector_and_no_code():
         ValueError, match=r"codebook has shape \(0, 4\); expected at least one code"
     ):
         nearest_code(torch.randn(3, 4), torch.empty(0, 4))
+
+
+def test_a_codebook_that_is_not_finite_is_named():
+    codebook = torch.randn(7, 4)
+    codebook[3, 1] = math.nan
+    with pytest.raises(ValueError, match="codebook holds NaN or infinity in 1 of 7 vectors"):
+        nearest_code(torch.randn(3, 4), codebook)
 
 
 # Running means
@@ -655,6 +659,27 @@ def test_an_unstarted_codebook_is_loaded_as_unstarted():
     assert b.pending
 
 
+@pytest.mark.parametrize("start", [None, kmeans])
+def test_a_given_codebook_is_kept(start):
+    codes = torch.randn(8, 3)
+    q = EMAVectorQuantizer(8, 3, start=start, restart_below=0).train()
+    q.load_state_dict({"codebook": codes}, strict=False)
+    assert bool(q.started) and not q.pending and torch.equal(q.sums, codes)
+    q(codes)  # each code is the mean of what chose it
+    assert_close(q.codebook, codes, atol=1e-4, rtol=1e-4)
+
+
+def test_a_copy_whose_buffers_were_filled_later_does_not_start_again():
+    q = EMAVectorQuantizer(8, 3, restart_below=0)
+    average = copy.deepcopy(q).train()  # taken before the start, as an average of weights is
+    q.train()(torch.randn(50, 3))
+    for ours, theirs in zip(average.buffers(), q.buffers()):
+        ours.copy_(theirs)
+    average(q.codebook.clone())
+    assert not average.pending
+    assert_close(average.codebook, q.codebook, atol=1e-3, rtol=1e-3)
+
+
 @each
 def test_half_precision_models_keep_the_codebook(kind):
     q = trained(kind)
@@ -668,17 +693,27 @@ def test_half_precision_models_keep_the_codebook(kind):
 
 
 @each
-def test_a_model_in_double_precision_trains_and_keeps_the_codebook_in_single(kind):
+def test_a_model_in_double_precision_is_double_throughout(kind):
     q = KINDS[kind]().double().train()
-    kept = {k: v.dtype for k, v in KINDS[kind]().state_dict().items()}
     z = torch.randn(40, 6, dtype=torch.float64, requires_grad=True)
     for _ in range(2):
         out = q(z)
     (out.z_q.sum() + sum(out.losses.values())).backward()
-    assert {
-        k: v.dtype for k, v in q.state_dict().items()
-    } == kept and out.z_q.dtype == z.grad.dtype == torch.float64
+    assert out.z_q.dtype == z.grad.dtype == torch.float64
+    numbers = [*q.state_dict().values(), *out.losses.values()]
+    assert {v.dtype for v in numbers if v.is_floating_point()} <= {torch.float64}
     assert q.to(torch.float32).float() is q
+    assert {v.dtype for v in q.state_dict().values() if v.is_floating_point()} <= {torch.float32}
+    assert q.double().half()(torch.randn(9, 6)).z_q.dtype == torch.float32
+
+
+def test_double_precision_tells_vectors_apart_that_single_cannot():
+    codes = torch.tensor([[1.0], [1.0 + 1e-12]], dtype=torch.float64)
+    assert nearest_code(codes, codes).tolist() == [0, 1]
+    assert nearest_code(codes.float(), codes.float()).tolist() == [0, 0]
+    q = EMAVectorQuantizer(2, 1, start=None).double().eval()
+    q.begin(codes, torch.ones(2))
+    assert torch.equal(q(codes).z_q, codes)
 
 
 @each

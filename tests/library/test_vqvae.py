@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from mmgen.checkpoints import CheckpointError, load_weights
+from mmgen.codebooks import FSQ, LFQ, SimVQ
 from mmgen.core import data_path
 from mmgen.data import DigitImages
-from mmgen.quantizer import FSQ, LFQ, EMAVectorQuantizer, SimVQ, VectorQuantizer, codebook_report
+from mmgen.quantizer import EMAVectorQuantizer, VectorQuantizer, codebook_report
 from mmgen.training import Recipe, fit, matrix_optimizers, run
 from mmgen.vqvae import VQVAE, VQVAEConfig, reconstruct, vqvae_loss
 
