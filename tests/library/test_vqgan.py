@@ -597,7 +597,7 @@ def test_shipped_weights_reproduce_their_record():
     ) < 1e-3 and measured["test_images"] == len(x)
 
 
-@pytest.mark.parametrize("what,n_groups", [("plane", 18), ("longer", 3), ("ideas", 15)])
+@pytest.mark.parametrize("what,n_groups", [("plane", 18), ("longer", 2), ("ideas", 15)])
 def test_recorded_tables_are_complete_and_say_how_they_were_made(what, n_groups):
     record = json.loads(data_path("results", f"vqgan_{what}.json").read_text())
     assert all(record[k] for k in ("command", "date", "machine", "torch", "threads", "commit"))
