@@ -392,7 +392,8 @@ def fit(
     """Train `model` in place; a generator that yields a `State` after every optimizer step.
 
     `loss_fn(model, batch)` returns a scalar tensor, or (that, dict of tensors to log); a list of
-    such functions takes turns at every step, each with its own optimizer (two players of a GAN).
+    such functions takes turns at every step, each with its own optimizer (two players of a GAN);
+    what one returns after loss and logs, the next gets as further arguments.
     `batches` is a `Batches`, or an iterable to repeat. `folder`: save there every `save_every`
     steps, every ten minutes and at the end, and go on from the newest file found there.
     `validate(model)` returns a number, lower is better, every `validate_every` steps (default:
@@ -548,8 +549,8 @@ class _Loss(nn.Module):
         super().__init__()
         self.model, self.loss_fns = model, loss_fns
 
-    def forward(self, batch, turn):
-        return self.loss_fns[turn](self.model, batch)
+    def forward(self, batch, turn, *handed):
+        return self.loss_fns[turn](self.model, batch, *handed)
 
 
 def _adamw(params, recipe):
@@ -661,11 +662,11 @@ def _exchange(job, last):
 
 
 def _loss_and_logs(out):
-    "(loss of shape (), logs) from what loss_fn returned; TypeError for anything else."
-    loss, logs = out if isinstance(out, tuple) else (out, {})
+    "(loss of shape (), logs, what goes to the next loss) from what loss_fn returned; or TypeError."
+    loss, logs, *handed = out if isinstance(out, tuple) else (out, {})
     if not (isinstance(loss, torch.Tensor) and loss.numel() == 1):
         raise TypeError(_bad_loss(loss))
-    return loss.reshape(()), logs
+    return loss.reshape(()), logs, handed
 
 
 class _Mean:
@@ -700,11 +701,13 @@ def _clip(grads, norm, largest):
         torch._foreach_mul_(grads, largest / norm)
 
 
-def _take_step(optimizers, factor, scaler):
-    "Each optimizer steps at `factor` times its highest learning rate."
+def _take_step(optimizers, factor, scaler, resting=False):
+    "Each optimizer steps at `factor` times its highest learning rate, unless it is resting."
     for opt in optimizers:
         for group in opt.param_groups:
             group["lr"] = group["initial_lr"] * factor
+        if resting:
+            continue
         if scaler:
             scaler.step(opt)
         else:
@@ -741,13 +744,15 @@ def _training_step(job):
     recipe, scaler = job.recipe, job.acc.scaler
     batches = [_next(job) for _ in range(recipe.accumulate)]
     results = []
+    handed = [()] * len(batches)  # for each batch, what a turn gives to the next one
     for turn, optimizers in enumerate(job.players):
         _clear_gradients(job)
         with _Guard(job, batches) as guard:
             mean = _Mean(len(batches))
-            for i, batch in enumerate(batches, 1):
-                with _exchange(job, last=i == len(batches)):
-                    loss, logs = _loss_and_logs(job.loss(batch, turn))  # under autocast
+            for i, batch in enumerate(batches):
+                with _exchange(job, last=i + 1 == len(batches)):
+                    out = job.loss(batch, turn, *handed[i])  # under autocast
+                    loss, logs, handed[i] = _loss_and_logs(out)
                     job.acc.backward(loss / len(batches))
                 mean.add(loss, logs)
         grads = _gradients(optimizers, scaler)
@@ -755,7 +760,8 @@ def _training_step(job):
         loss, norm, logs = _floats(job, mean.loss, norm, mean.logs)
         guard.refuse_if_not_finite(loss, norm)
         _clip(grads, norm, recipe.clip)
-        _take_step(optimizers, lr_factor(recipe, job.step), scaler)
+        resting = turn > 0 and norm == 0  # then not even momentum moves its weights
+        _take_step(optimizers, lr_factor(recipe, job.step), scaler, resting)
         results.append((loss, norm, logs))
     if job.ema:
         job.ema.update(job.model, job.step)
