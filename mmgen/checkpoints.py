@@ -222,8 +222,9 @@ def as_dict(config):
 def load_state(model, tensors, called=lambda name: name):
     """Copy `tensors` (name -> tensor) into `model`: all of them, nothing else. ValueError lists the
     first five names that do not fit, each as `called(name)`: what the file that the tensors came
-    from calls it.
+    from calls it. A model with `current_names` first renames what an earlier version saved.
     """
+    tensors = model.current_names(tensors) if hasattr(model, "current_names") else tensors
     own = model.state_dict()
     wrong = {
         "missing": [k for k in own if k not in tensors],

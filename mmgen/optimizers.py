@@ -122,9 +122,11 @@ def clip_gradients(grads, norm: float, limit: float):
         torch._foreach_mul_(grads, limit / norm)
 
 
-def optimizer_step(optimizers, scaler=None):
-    "One step of each optimizer; under fp16 through the `scaler`, which may skip it."
-    for optimizer in optimizers:
+def optimizer_step(optimizers, scaler=None, resting=False):
+    """One step of each optimizer; under fp16 through the `scaler`, which may skip it. None while
+    a player of a GAN is `resting`: momentum alone would move its weights.
+    """
+    for optimizer in [] if resting else optimizers:
         if scaler:
             scaler.step(optimizer)
         else:

@@ -87,13 +87,15 @@ def training_step(run) -> StepResult:
     scaler = run.accelerator.scaler  # None but under fp16
     batches = [_next_batch(run) for _ in range(recipe.accumulate)]
     results = []
+    handed = [()] * len(batches)  # for each batch, what a turn gives to the next: a GAN's fakes
     for turn, optimizers in enumerate(run.players):
         for optimizer in run.optimizers:
             optimizer.zero_grad(set_to_none=True)
         mean = _Mean(len(batches))
         with StepGuard(run, batches, turn) as guard:
-            for batch in _exchanged_at_the_last(run, batches):
-                loss, logs = _loss_and_logs(run.loss(batch, turn))  # forward, under autocast
+            for i, batch in enumerate(_exchanged_at_the_last(run, batches)):
+                out = run.loss(batch, turn, *handed[i])  # forward, under autocast
+                loss, logs, handed[i] = _loss_and_logs(out)
                 run.accelerator.backward(loss / len(batches))
                 mean.add(loss, logs)
         gradients = gradients_of(optimizers, scaler)
@@ -102,7 +104,8 @@ def training_step(run) -> StepResult:
         guard.refuse_if_not_finite(result.loss, result.grad_norm)
         clip_gradients(gradients, result.grad_norm, recipe.clip)
         set_learning_rate(optimizers, lr_factor(recipe, run.step))
-        optimizer_step(optimizers, scaler)
+        resting = turn > 0 and result.grad_norm == 0  # then not even momentum moves its weights
+        optimizer_step(optimizers, scaler, resting)
         results.append(result)
     if run.ema:
         run.ema.update(run.model, run.step)
@@ -146,10 +149,10 @@ class _Mean:
 
 
 def _loss_and_logs(out):
-    "(loss of shape (), logs) from what loss_fn returned; TypeError for anything else."
-    loss, logs = out if isinstance(out, tuple) else (out, {})
+    "(loss of shape (), logs, what goes to the next loss) from what loss_fn returned; TypeError."
+    loss, logs, *handed = out if isinstance(out, tuple) else (out, {})
     if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-        return loss.reshape(()), logs
+        return loss.reshape(()), logs, handed
     what = f"a {type(loss).__name__}"
     if isinstance(loss, torch.Tensor):
         what = f"a tensor of shape {tuple(loss.shape)}"
@@ -193,7 +196,8 @@ def fit(
     """Train `model` in place; a generator that yields a `TrainingState` after every optimizer step.
 
     `loss_fn(model, batch)` returns a scalar tensor, or (that, dict of tensors to log); a list of
-    such functions takes turns at every step, each with its own optimizer (two players of a GAN).
+    such functions takes turns at every step, each with its own optimizer (two players of a GAN);
+    what one returns after loss and logs, the next gets as further arguments.
     `batches` is a `Batches`, or an iterable to repeat. `optimizer(params)` returns one Optimizer or
     several, in place of AdamW; with several losses a list with an entry for each. `folder`: save
     there every `save_every` steps, every ten minutes and at the end, and go on from the newest file
@@ -337,8 +341,8 @@ class _Loss(nn.Module):
         self.model = model
         self.loss_fns = loss_fns
 
-    def forward(self, batch, turn):
-        return self.loss_fns[turn](self.model, batch)
+    def forward(self, batch, turn, *handed):
+        return self.loss_fns[turn](self.model, batch, *handed)
 
 
 def _stream(run):

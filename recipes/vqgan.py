@@ -22,19 +22,18 @@ import torch
 from mmgen.checkpoints import save_weights
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
-from mmgen.features import digit_net, embed
-from mmgen.metrics import frechet_distance, psnr
+from mmgen.metrics import digit_net, embed, frechet_distance, psnr
+from mmgen.published.vqgan import AttnBlock
 from mmgen.quantizer import FSQ, EMAVectorQuantizer, ResidualQuantizer, straight_through
 from mmgen.training import Batches, Recipe, fit, matrix_optimizers, run
 from mmgen.vqgan import (
     TURNS,
     VQGAN,
-    AttnBlock,
     MapDiscriminator,
-    MultiScale,
+    MultiScaleDiscriminator,
     PatchDiscriminator,
     VQGANConfig,
-    players,
+    gan_optimizers,
 )
 from mmgen.vqvae import VQVAE, VQVAEConfig, vqvae_loss
 
@@ -47,23 +46,22 @@ BUDGETS = {
 LOSSES = ("L2", "+ perceptual", "+ adversarial")
 
 
-LOUD = dict(
-    adversarial=2.0, adapt_every=8
-)  # of a critic of maps; one of pixels stays at the default loudness
+# of a discriminator of maps; one of pixels stays at the default strength
+STRONG = dict(adversarial=2.0, adapt_every=8)
 
 
-def map_critic(stages=(1, 2, 4), hidden=16):
-    "A critic of maps of the tutor, each a multiple of its width; all three of them."
+def map_discriminator(stages=(1, 2, 4), hidden=16):
+    "A discriminator of maps of the perceptual network, each a multiple of its width."
     return MapDiscriminator([digit_net("loss").config.width * n for n in stages], hidden)
 
 
-def attentive(critic):
+def attentive(discriminator):
     "The same with attention over the places of its coarsest map."
-    critic.heads[-1].insert(2, AttnBlock(critic.heads[-1][0].out_channels))
-    return critic
+    discriminator.heads[-1].insert(2, AttnBlock(discriminator.heads[-1][0].out_channels))
+    return discriminator
 
 
-def game(codec, loss, steps, seed, critic=map_critic, **settings):
+def game(codec, loss, steps, seed, discriminator=map_discriminator, **settings):
     "The states of a run of `fit`."
     seed_everything(seed)
     data = Batches(DigitImages("train").tensors()[0], 16, seed=seed)
@@ -78,12 +76,17 @@ def game(codec, loss, steps, seed, critic=map_critic, **settings):
     if loss != "L2":
         late = (
             dict(start=10**9) if loss == "+ perceptual" else {}
-        )  # a critic that is never heard costs nothing
+        )  # a discriminator whose start step never comes costs nothing
         model, losses = (
-            VQGAN(model, critic(), VQGANConfig(**{**LOUD, **late, **settings}), digit_net("loss")),
+            VQGAN(
+                model,
+                discriminator(),
+                VQGANConfig(**{**STRONG, **late, **settings}),
+                digit_net("loss"),
+            ),
             TURNS,
         )
-        optimizer = players(model, lr=0.03, adam_lr=7.5e-3)
+        optimizer = gan_optimizers(model, lr=0.03, adam_lr=7.5e-3)
     return fit(model, losses, data, recipe, device="cpu", optimizer=optimizer, progress=False)
 
 
@@ -123,7 +126,7 @@ def measure(codec, n_test):
 def row(name, codec, loss, steps, seed, n_test, **options):
     "One run and its figures, printed as they come."
     model, history, cpu = train(codec, loss, steps, seed, **options)
-    tail = [h for h in history[len(history) // 2 :] if "critic" in h]
+    tail = [h for h in history[len(history) // 2 :] if "discriminator" in h]
     out = dict(
         name=name,
         loss=loss,
@@ -131,7 +134,7 @@ def row(name, codec, loss, steps, seed, n_test, **options):
         seed=seed,
         cpu_seconds=round(cpu, 2),
         **measure(model, n_test),
-        critic=sum(h["critic"] for h in tail) / len(tail) if tail else None,
+        discriminator=sum(h["discriminator"] for h in tail) / len(tail) if tail else None,
         numbers=sum(p.numel() for p in model.parameters()),
     )
     print({k: round(v, 3) if isinstance(v, float) else v for k, v in out.items()}, flush=True)
@@ -166,8 +169,8 @@ def plane(a):
 
 
 def longer(a):
-    """At the lowest rate three times as many steps, for equal CPU time: what a critic is worth once
-    both have had their fill.
+    """At the lowest rate three times as many steps, for equal CPU time: what a discriminator is
+    worth once both have had their fill.
     """
 
     def codec():
@@ -204,16 +207,25 @@ def ideas(a):
     wide = dict(decay=base.decay)
     kinds = {
         "base: joint from scratch": (codec(), {}),
-        "no critic": (codec(), dict(start=10**9)),
-        "pretrain, then critic": (codec(), dict(start=a.steps // 2)),
-        "a quarter as loud": (codec(), dict(adversarial=0.5)),
+        "no discriminator": (codec(), dict(start=10**9)),
+        "pretrain, then discriminator": (codec(), dict(start=a.steps // 2)),
+        "a quarter as strong": (codec(), dict(adversarial=0.5)),
         "the two coarser maps": (
             codec(),
-            dict(critic=partial(map_critic, (2, 4), 32), adversarial=0.5),
+            dict(discriminator=partial(map_discriminator, (2, 4), 32), adversarial=0.5),
         ),
-        "critic of patches": (codec(), dict(critic=PatchDiscriminator, adversarial=0.5)),
-        "multi-scale critic": (codec(), dict(critic=MultiScale, adversarial=0.5)),
-        "attention in the critic": (codec(), dict(critic=lambda: attentive(map_critic(hidden=32)))),
+        "discriminator of patches": (
+            codec(),
+            dict(discriminator=PatchDiscriminator, adversarial=0.5),
+        ),
+        "multi-scale discriminator": (
+            codec(),
+            dict(discriminator=MultiScaleDiscriminator, adversarial=0.5),
+        ),
+        "attention in the discriminator": (
+            codec(),
+            dict(discriminator=lambda: attentive(map_discriminator(hidden=32))),
+        ),
         "attention in the decoder": (attention, {}),
         "decoder twice as deep": (codec(decoder_depth=4), {}),
         "twice the codes (80 bits)": (codec(n_codes=32), {}),

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from .engine import Crashed, Exercise, wrong
 
 
-class CriticLoss(Exercise):
-    "What the critic is shown"
+class DiscriminatorLoss(Exercise):
+    "What the discriminator is shown"
 
     id, kind = "vqgan.critic_loss", "bug"
     difficulty, importance, minutes = 2, 5, 7
@@ -29,56 +29,60 @@ class CriticLoss(Exercise):
         "S4-F5",
     )
     task = (
-        "`critic(images)` gives a map of logits for each image. Return the critic's loss: the "
-        "mean of softplus(-logit) over the real "
+        "`discriminator(images)` gives a map of logits for each image. Return the "
+        "discriminator's loss: the mean of softplus(-logit) over the real "
         "`x` plus the mean of softplus(logit) over the reconstructions `x_hat`. One call shows "
         "images of one kind, and nothing of the "
         "loss reaches the network that made `x_hat`. This version runs, and its loss falls; "
         "find the four faults."
     )
     starter = """
-def critic_loss(x, x_hat, critic):  # (b, 1, h, w) twice -> scalar
+def discriminator_loss(x, x_hat, discriminator):  # (b, 1, h, w) twice -> scalar
     pair = torch.cat([x, x_hat])
-    real = critic(pair)[: len(x)]
-    fake = critic(torch.zeros_like(x_hat))
-    return F.softplus(-critic(real)).mean() + F.softplus(critic(fake)).mean()
+    real = discriminator(pair)[: len(x)]
+    fake = discriminator(torch.zeros_like(x_hat))
+    return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
 """
     bug = "called once for each kind of image"
     hints = (
-        "Count the calls of the critic, and write down what each of them sees.",
+        "Count the calls of the discriminator, and write down what each of them sees.",
         "Two calls: one on x, one on x_hat. The losses are functions of their results; nothing "
         "goes in twice. "
         "And who else would learn from this loss?",
-        "F.softplus(-critic(x)).mean() + F.softplus(critic(x_hat.detach())).mean()",
+        "F.softplus(-discriminator(x)).mean() + F.softplus(discriminator(x_hat.detach())).mean()",
     )
 
-    def reference(x, x_hat, critic):
-        return F.softplus(-critic(x)).mean() + F.softplus(critic(x_hat.detach())).mean()
+    def reference(x, x_hat, discriminator):
+        return (
+            F.softplus(-discriminator(x)).mean() + F.softplus(discriminator(x_hat.detach())).mean()
+        )
 
-    def another(x, x_hat, critic):
+    def another(x, x_hat, discriminator):
         with torch.no_grad():
             shown = x_hat.clone()
-        parts = [(critic(shown), 0.0), (critic(x), 1.0)]
+        parts = [(discriminator(shown), 0.0), (discriminator(x), 1.0)]
         return sum(
             F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
             for logits, label in parts
         )
 
-    def check(t, critic_loss):
+    def check(t, discriminator_loss):
         torch.manual_seed(5)
-        critic = nn.Sequential(
+        discriminator = nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1),
             nn.BatchNorm2d(4),
             nn.LeakyReLU(0.2),
             nn.Conv2d(4, 1, 3, padding=1),
         )
-        twin, seen = copy.deepcopy(critic), []
-        critic.register_forward_pre_hook(lambda m, args: seen.append(args[0].detach().clone()))
+        twin, seen = copy.deepcopy(discriminator), []
+        discriminator.register_forward_pre_hook(
+            lambda m, args: seen.append(args[0].detach().clone())
+        )
         scale, x = torch.tensor(1.5, requires_grad=True), t.randn(3, 1, 6, 6)
         x_hat = scale * t.rand(3, 1, 6, 6)
-        loss = t.call(critic_loss, x, x_hat, critic)
+        loss = t.call(discriminator_loss, x, x_hat, discriminator)
         t.equal(
-            "the critic is called once for each kind of image",
+            "the discriminator is called once for each kind of image",
             len(seen),
             2,
             given="3 real images, 3 reconstructions",
@@ -100,7 +104,7 @@ def critic_loss(x, x_hat, critic):  # (b, 1, h, w) twice -> scalar
             ),
         )
         t.true(
-            "the loss is one number with a gradient for the critic",
+            "the loss is one number with a gradient for the discriminator",
             isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad,
             loss,
             "a scalar tensor",
@@ -113,7 +117,7 @@ def critic_loss(x, x_hat, critic):  # (b, 1, h, w) twice -> scalar
             want.item(),
             1e-5,
             given="real: softplus(-logit), made: softplus(logit), means added",
-            because="the critic wants high logits for real images and low ones for reconstructions",
+            because="it wants high logits for real images and low ones for reconstructions",
         )
         loss.backward()
         t.true(
@@ -127,69 +131,77 @@ def critic_loss(x, x_hat, critic):  # (b, 1, h, w) twice -> scalar
         )
         grads = torch.autograd.grad(want, list(twin.parameters()))
         t.equal(
-            "the critic learns from both kinds",
-            [p.grad for p in critic.parameters()],
+            "the discriminator learns from both kinds",
+            [p.grad for p in discriminator.parameters()],
             list(grads),
             atol=1e-4,
             because="neither of its two calls may be detached or under no_grad",
         )
 
     @wrong("nothing reaches the network that made x_hat")
-    def attached(x, x_hat, critic):
-        return F.softplus(-critic(x)).mean() + F.softplus(critic(x_hat)).mean()
+    def attached(x, x_hat, discriminator):
+        return F.softplus(-discriminator(x)).mean() + F.softplus(discriminator(x_hat)).mean()
 
     @wrong("the other the reconstructions")
-    def zeros(x, x_hat, critic):
-        return F.softplus(-critic(x)).mean() + F.softplus(critic(torch.zeros_like(x))).mean()
+    def zeros(x, x_hat, discriminator):
+        return (
+            F.softplus(-discriminator(x)).mean()
+            + F.softplus(discriminator(torch.zeros_like(x))).mean()
+        )
 
     @wrong("called once for each kind of image")
-    def one_batch(x, x_hat, critic):
-        real, fake = critic(torch.cat([x, x_hat.detach()])).chunk(2)
+    def one_batch(x, x_hat, discriminator):
+        real, fake = discriminator(torch.cat([x, x_hat.detach()])).chunk(2)
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
     @wrong("called once for each kind of image")
-    def twice_through(x, x_hat, critic):
-        real, fake = critic(x), critic(x_hat.detach())
-        return F.softplus(-critic(real)).mean() + F.softplus(critic(fake)).mean()
+    def twice_through(x, x_hat, discriminator):
+        real, fake = discriminator(x), discriminator(x_hat.detach())
+        return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
 
     @wrong("to have 1 channels")
-    def pair_of_channels(x, x_hat, critic):
+    def pair_of_channels(x, x_hat, discriminator):
         made = x_hat.detach()
         return (
-            F.softplus(-critic(torch.cat([x, made], 1))).mean()
-            + F.softplus(critic(torch.cat([made, x], 1))).mean()
+            F.softplus(-discriminator(torch.cat([x, made], 1))).mean()
+            + F.softplus(discriminator(torch.cat([made, x], 1))).mean()
         )
 
     @wrong("missing 1 required positional argument")
-    def two_arguments(x, x_hat, critic):
+    def two_arguments(x, x_hat, discriminator):
         class Pair(nn.Module):
             def forward(self, real, made):
-                return critic(real), critic(made)
+                return discriminator(real), discriminator(made)
 
         return Pair()(x)
 
     @wrong("value")
-    def labels_swapped(x, x_hat, critic):
-        return F.softplus(critic(x)).mean() + F.softplus(-critic(x_hat.detach())).mean()
+    def labels_swapped(x, x_hat, discriminator):
+        return (
+            F.softplus(discriminator(x)).mean() + F.softplus(-discriminator(x_hat.detach())).mean()
+        )
 
-    @wrong("one number with a gradient for the critic")
-    def no_grad_for_all(x, x_hat, critic):
+    @wrong("one number with a gradient for the discriminator")
+    def no_grad_for_all(x, x_hat, discriminator):
         with torch.no_grad():
-            return F.softplus(-critic(x)).mean() + F.softplus(critic(x_hat)).mean()
+            return F.softplus(-discriminator(x)).mean() + F.softplus(discriminator(x_hat)).mean()
 
-    @wrong("the critic learns from both kinds")
-    def logits_detached(x, x_hat, critic):
-        return F.softplus(-critic(x)).mean() + F.softplus(critic(x_hat.detach()).detach()).mean()
+    @wrong("the discriminator learns from both kinds")
+    def logits_detached(x, x_hat, discriminator):
+        return (
+            F.softplus(-discriminator(x)).mean()
+            + F.softplus(discriminator(x_hat.detach()).detach()).mean()
+        )
 
 
 class Logits(Exercise):
-    "A critic that is sure"
+    "A discriminator that is sure"
 
     id, kind = "vqgan.logits", "bug"
     difficulty, importance, minutes = 2, 5, 6
     covers = ("S1-B2.7", "S4-B6.3", "S1-B2.8", "S1-F16")
     task = (
-        "From logits, return `(loss_d, loss_g)`: the critic's mean binary cross-entropy, "
+        "From logits, return `(loss_d, loss_g)`: the discriminator's mean binary cross-entropy, "
         "target 1 on `real` plus target 0 on `fake`; "
         "and the generator's non-saturating loss, the mean of -log D on `fake`, D being the "
         "sigmoid of the logit. Both must be exact, "
@@ -242,7 +254,7 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
         loss_d, loss_g = ask(real, fake)
         p, q = 1 / (1 + (-real.double()).exp()), 1 / (1 + (-fake.double()).exp())
         t.near(
-            "the critic's cross-entropy",
+            "the discriminator's cross-entropy",
             loss_d,
             -(p.log().mean() + (1 - q).log().mean()).item(),
             1e-5,
@@ -256,12 +268,12 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
             1e-5,
             given="logits near 0",
             because="log(1 - D) has the same fixed point but hardly any gradient when the "
-            "critic is sure (Goodfellow et al. 2014, "
+            "discriminator is sure (Goodfellow et al. 2014, "
             "section 3)",
         )
         sure = ask(torch.full((1, 1, 2, 2), -120.0), torch.full((1, 1, 2, 2), -700.0))
         t.near(
-            "exact where the critic is sure and wrong",
+            "exact where the discriminator is sure and wrong",
             sure[0],
             120.0,
             1e-3,
@@ -269,7 +281,7 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
             because="binary_cross_entropy stops at 100, and a sigmoid far out is exactly 0 or 1",
         )
         t.near(
-            "exact where the critic is sure and right",
+            "exact where the discriminator is sure and right",
             sure[1],
             700.0,
             1e-3,
@@ -328,7 +340,7 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
 
         return soft(-real) + soft(fake), soft(-fake)
 
-    @wrong("the critic's cross-entropy")
+    @wrong("the discriminator's cross-entropy")
     def halved(real, fake):
         return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2, F.softplus(-fake).mean()
 
@@ -353,13 +365,13 @@ class Losses(Exercise):
         "Return `(loss_g, loss_d)`. The autoencoder's: mean |x_hat - x|, plus "
         "`perceptual(x_hat, x)`, plus `latent` (codebook and "
         "commitment terms, a scalar), plus `weight` times the generator's hinge loss, minus "
-        "the mean logit of `x_hat`. The critic's: "
+        "the mean logit of `x_hat`. The discriminator's: "
         "half the sum of mean relu(1 - logit) on `x` and mean relu(1 + logit) on `x_hat`, with "
         "nothing for the autoencoder."
     )
     starter = """
-def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
-    real, fake = critic(x), critic(x_hat)
+def vqgan_losses(x, x_hat, perceptual, latent, discriminator, weight):
+    real, fake = discriminator(x), discriminator(x_hat)
     loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean() - weight * fake.mean() - latent
     return loss, loss
 """
@@ -370,32 +382,37 @@ def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
         "distance, latent term. Only the logits of "
         "x_hat should grow.",
         "loss_g = (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent - weight * "
-        "critic(x_hat).mean()",
+        "discriminator(x_hat).mean()",
     )
 
-    def reference(x, x_hat, perceptual, latent, critic, weight):
+    def reference(x, x_hat, perceptual, latent, discriminator, weight):
         loss_g = (
-            (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent - weight * critic(x_hat).mean()
+            (x_hat - x).abs().mean()
+            + perceptual(x_hat, x)
+            + latent
+            - weight * discriminator(x_hat).mean()
         )
-        loss_d = 0.5 * (F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean())
+        loss_d = 0.5 * (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+        )
         return loss_g, loss_d
 
-    def another(x, x_hat, perceptual, latent, critic, weight):
-        real, made = critic(x), critic(x_hat.detach())
+    def another(x, x_hat, perceptual, latent, discriminator, weight):
+        real, made = discriminator(x), discriminator(x_hat.detach())
         zero = torch.zeros(())
         loss_d = (torch.maximum(zero, 1 - real).mean() + torch.maximum(zero, 1 + made).mean()) / 2
         terms = {
             "pixels": (1, F.l1_loss(x_hat, x)),
             "features": (1, perceptual(x_hat, x)),
             "latent": (1, latent),
-            "adversary": (weight, -critic(x_hat).mean()),
+            "adversary": (weight, -discriminator(x_hat).mean()),
         }
         return sum(w * v for w, v in terms.values()), loss_d
 
     def check(t, vqgan_losses):
-        v = t.randn(1, 1, 3, 4)  # weights of a linear critic, two logits per image
+        v = t.randn(1, 1, 3, 4)  # weights of a linear discriminator, two logits per image
 
-        def critic(im):
+        def discriminator(im):
             return torch.stack([(im * v).sum((1, 2, 3)), 0.5 * (im * v).mean((1, 2, 3)) - 0.3], 1)
 
         def perceptual(a, b):
@@ -405,7 +422,7 @@ def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
 
         def ask(weight):
             x_hat, latent = made.clone().requires_grad_(), q.clone().requires_grad_()
-            out = t.call(vqgan_losses, x, x_hat, perceptual, latent, critic, weight)
+            out = t.call(vqgan_losses, x, x_hat, perceptual, latent, discriminator, weight)
             two = (
                 isinstance(out, (tuple, list))
                 and len(out) == 2
@@ -425,11 +442,9 @@ def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
             not torch.equal(loss_g, loss_d),
             f"the same number, {loss_g.item():.4f}",
             "two different sums",
-            because=(
-                "what one gains the other loses: with one sum the critic would be trained to help"
-            ),
+            because=("what one gains the other loses: with one sum the discriminator would help"),
         )
-        rest, adversary = (x - made).abs().mean() + perceptual(made, x), -critic(made).mean()
+        rest, adversary = (x - made).abs().mean() + perceptual(made, x), -discriminator(made).mean()
 
         def grad(y, v):
             return torch.autograd.grad(y, v, allow_unused=True, retain_graph=True)[0]
@@ -465,15 +480,18 @@ def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
         pushed = grad(high[0], high[2]) - grad(low[0], low[2])
         want = -0.6 * (v + 0.5 * v / 12).expand(5, -1, -1, -1) / 10
         t.equal(
-            "the critic's opinion reaches x_hat",
+            "the discriminator's opinion reaches x_hat",
             pushed,
             want,
             given="gradient at weight 0.6 less that at weight 0",
             because="in the autoencoder's loss x_hat is not detached",
         )
-        hinge = 0.5 * ((1 - critic(x)).clamp(min=0).mean() + (1 + critic(made)).clamp(min=0).mean())
+        hinge = 0.5 * (
+            (1 - discriminator(x)).clamp(min=0).mean()
+            + (1 + discriminator(made)).clamp(min=0).mean()
+        )
         t.near(
-            "value of the critic's loss",
+            "value of the discriminator's loss",
             loss_d,
             hinge.item(),
             1e-5,
@@ -481,77 +499,87 @@ def vqgan_losses(x, x_hat, perceptual, latent, critic, weight):
             because="it is 1 at logits of 0; real ones are pushed above 1, made ones below -1",
         )
         t.true(
-            "the critic's loss has nothing for the autoencoder",
+            "the discriminator's loss has nothing for the autoencoder",
             not loss_d.requires_grad or grad(loss_d, x_hat) is None,
             "a gradient at x_hat",
             "none",
-            because="detach x_hat in the critic's loss only",
+            because="detach x_hat in the discriminator's loss only",
         )
 
     @wrong("two players, two losses")
-    def one_sum(x, x_hat, perceptual, latent, critic, weight):
+    def one_sum(x, x_hat, perceptual, latent, discriminator, weight):
         loss = (
             (x_hat - x).abs().mean()
             + perceptual(x_hat, x)
             + latent
-            + weight * F.relu(1 + critic(x_hat)).mean()
+            + weight * F.relu(1 + discriminator(x_hat)).mean()
         )
         return loss, loss
 
     @wrong("added, not subtracted")
-    def minus_code(x, x_hat, perceptual, latent, critic, weight):
-        return (x_hat - x).abs().mean() + perceptual(x_hat, x) - latent - weight * critic(
+    def minus_code(x, x_hat, perceptual, latent, discriminator, weight):
+        return (x_hat - x).abs().mean() + perceptual(x_hat, x) - latent - weight * discriminator(
             x_hat
-        ).mean(), _hinge(x, x_hat, critic)
+        ).mean(), _hinge(x, x_hat, discriminator)
 
     @wrong("pixels and perceptual distance")
-    def gan_only(x, x_hat, perceptual, latent, critic, weight):
-        return latent - weight * critic(x_hat).mean(), _hinge(x, x_hat, critic)
+    def gan_only(x, x_hat, perceptual, latent, discriminator, weight):
+        return latent - weight * discriminator(x_hat).mean(), _hinge(x, x_hat, discriminator)
 
     @wrong("pixels and perceptual distance")
-    def squares(x, x_hat, perceptual, latent, critic, weight):
-        return F.mse_loss(x_hat, x) + perceptual(x_hat, x) + latent - weight * critic(
+    def squares(x, x_hat, perceptual, latent, discriminator, weight):
+        return F.mse_loss(x_hat, x) + perceptual(x_hat, x) + latent - weight * discriminator(
             x_hat
-        ).mean(), _hinge(x, x_hat, critic)
+        ).mean(), _hinge(x, x_hat, discriminator)
 
     @wrong("value of the autoencoder's loss")
-    def sign_of_logits(x, x_hat, perceptual, latent, critic, weight):
-        return (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent + weight * critic(
+    def sign_of_logits(x, x_hat, perceptual, latent, discriminator, weight):
+        return (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent + weight * discriminator(
             x_hat
-        ).mean(), _hinge(x, x_hat, critic)
+        ).mean(), _hinge(x, x_hat, discriminator)
 
     @wrong("value of the autoencoder's loss")
-    def relu_for_both(x, x_hat, perceptual, latent, critic, weight):
-        adversary = F.relu(1 - critic(x_hat)).mean()
+    def relu_for_both(x, x_hat, perceptual, latent, discriminator, weight):
+        adversary = F.relu(1 - discriminator(x_hat)).mean()
         return (x_hat - x).abs().mean() + perceptual(
             x_hat, x
-        ) + latent + weight * adversary, _hinge(x, x_hat, critic)
+        ) + latent + weight * adversary, _hinge(x, x_hat, discriminator)
 
     @wrong("opinion reaches x_hat")
-    def all_detached(x, x_hat, perceptual, latent, critic, weight):
-        adversary = -critic(x_hat.detach()).mean()
+    def all_detached(x, x_hat, perceptual, latent, discriminator, weight):
+        adversary = -discriminator(x_hat.detach()).mean()
         return (x_hat - x).abs().mean() + perceptual(
             x_hat, x
-        ) + latent + weight * adversary, _hinge(x, x_hat, critic)
+        ) + latent + weight * adversary, _hinge(x, x_hat, discriminator)
 
-    @wrong("value of the critic's loss")
-    def labels_swapped(x, x_hat, perceptual, latent, critic, weight):
+    @wrong("value of the discriminator's loss")
+    def labels_swapped(x, x_hat, perceptual, latent, discriminator, weight):
         loss_g = (
-            (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent - weight * critic(x_hat).mean()
+            (x_hat - x).abs().mean()
+            + perceptual(x_hat, x)
+            + latent
+            - weight * discriminator(x_hat).mean()
         )
-        return loss_g, _hinge(x_hat, x, critic)
+        return loss_g, _hinge(x_hat, x, discriminator)
 
     @wrong("nothing for the autoencoder")
-    def attached(x, x_hat, perceptual, latent, critic, weight):
+    def attached(x, x_hat, perceptual, latent, discriminator, weight):
         loss_g = (
-            (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent - weight * critic(x_hat).mean()
+            (x_hat - x).abs().mean()
+            + perceptual(x_hat, x)
+            + latent
+            - weight * discriminator(x_hat).mean()
         )
-        return loss_g, 0.5 * (F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat)).mean())
+        return loss_g, 0.5 * (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat)).mean()
+        )
 
 
-def _hinge(x, x_hat, critic):
-    "The critic's hinge loss, as it should be."
-    return 0.5 * (F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean())
+def _hinge(x, x_hat, discriminator):
+    "The discriminator's hinge loss, as it should be."
+    return 0.5 * (
+        F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+    )
 
 
 class _Small(nn.Module):
@@ -577,21 +605,21 @@ class Turn(Exercise):
     covers = ("S1-B2.11", "S1-B2.12", "S1-B2.15", "S4-B6.4", "S1-Q5", "S1-C2", "S4-C3")
     task = (
         "One turn with plain SGD of size `lr`. First the whole autoencoder steps on mean "
-        "|x_hat - x| + latent - mean critic(x_hat), "
+        "|x_hat - x| + latent - mean discriminator(x_hat), "
         "with `x_hat, latent = model(x)`; `model` holds `encoder`, `codebook` and `decoder`. "
-        "Then the critic steps on "
-        "mean relu(1 - critic(x)) + mean relu(1 + critic(x_hat)), for the x_hat made before "
-        "the step. Gradients left from earlier "
+        "Then the discriminator steps on "
+        "mean relu(1 - discriminator(x)) + mean relu(1 + discriminator(x_hat)), for the x_hat "
+        "made before the step. Gradients left from earlier "
         "count for nothing. Return both losses as floats. This version stops with an error, "
         "and retain_graph is no way out."
     )
     starter = """
-def turn(x, model, critic, lr):  # -> (float, float)
+def turn(x, model, discriminator, lr):  # -> (float, float)
     opt_g = torch.optim.SGD(model.decoder.parameters(), lr)
-    opt_d = torch.optim.SGD(critic.parameters(), lr)
+    opt_d = torch.optim.SGD(discriminator.parameters(), lr)
     x_hat, latent = model(x)
-    loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
-    loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat)).mean()
+    loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
+    loss_d = F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat)).mean()
     opt_g.zero_grad()
     opt_d.zero_grad()
     loss_g.backward(retain_graph=True)
@@ -604,36 +632,40 @@ def turn(x, model, critic, lr):  # -> (float, float)
     hints = (
         "Which weights does loss_d.backward() pass through, and which of them have just been "
         "changed?",
-        "The critic only needs the numbers in x_hat. And what has loss_g.backward() left in "
-        "the critic's .grad?",
+        "The discriminator only needs the numbers in x_hat. And what has loss_g.backward() left in "
+        "the discriminator's .grad?",
         "opt_g over model.parameters(); after its step: loss_d from x_hat.detach(), then "
         "opt_d.zero_grad(), backward, step.",
     )
 
-    def reference(x, model, critic, lr):
+    def reference(x, model, discriminator, lr):
         opt_g, opt_d = (
             torch.optim.SGD(model.parameters(), lr),
-            torch.optim.SGD(critic.parameters(), lr),
+            torch.optim.SGD(discriminator.parameters(), lr),
         )
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
         opt_g.zero_grad()
         loss_g.backward()
         opt_g.step()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean()
+        loss_d = (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+        )
         opt_d.zero_grad()
         loss_d.backward()
         opt_d.step()
         return loss_g.item(), loss_d.item()
 
-    def another(x, model, critic, lr):
+    def another(x, model, discriminator, lr):
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean()
-        weights = [*model.parameters(), *critic.parameters()]
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
+        loss_d = (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+        )
+        weights = [*model.parameters(), *discriminator.parameters()]
         grads = [
             *torch.autograd.grad(loss_g, list(model.parameters())),
-            *torch.autograd.grad(loss_d, list(critic.parameters())),
+            *torch.autograd.grad(loss_d, list(discriminator.parameters())),
         ]
         with torch.no_grad():
             torch._foreach_sub_(weights, grads, alpha=lr)
@@ -641,16 +673,19 @@ def turn(x, model, critic, lr):  # -> (float, float)
 
     def check(t, turn):
         torch.manual_seed(7)
-        model, critic = _Small(), nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(0.2), nn.Linear(4, 2))
+        model, discriminator = (
+            _Small(),
+            nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(0.2), nn.Linear(4, 2)),
+        )
         with (
             torch.no_grad()
         ):  # some real logits beyond 1 and made ones below -1: there the hinge is flat
-            critic[2].weight *= 6
-            critic[2].bias -= torch.tensor([1.62, 0.0])
-        for p in (*model.parameters(), *critic.parameters()):
+            discriminator[2].weight *= 6
+            discriminator[2].bias -= torch.tensor([1.62, 0.0])
+        for p in (*model.parameters(), *discriminator.parameters()):
             p.grad = torch.full_like(p, 0.5)  # left by somebody earlier
-        twin, judge, x, lr = copy.deepcopy(model), copy.deepcopy(critic), t.randn(8, 6), 0.1
-        got = t.call(turn, x, model, critic, lr)
+        twin, judge, x, lr = copy.deepcopy(model), copy.deepcopy(discriminator), t.randn(8, 6), 0.1
+        got = t.call(turn, x, model, discriminator, lr)
         x_hat, latent = twin(x)
         loss_g = (x - x_hat).abs().mean() + latent - judge(x_hat).mean()
         loss_d = (1 - judge(x)).clamp(min=0).mean() + (1 + judge(x_hat.detach())).clamp(
@@ -681,17 +716,17 @@ def turn(x, model, critic, lr):  # -> (float, float)
             step(twin, loss_g),
             atol=1e-6,
             given="gradients of 0.5 were left in every weight",
-            because="look at what was left in .grad, what the critic's backward "
-            "adds, and whether the critic moved first",
+            because="look at what was left in .grad, what the discriminator's backward "
+            "adds, and whether the discriminator moved first",
         )
         t.equal(
-            "the critic takes one step on its own loss",
-            list(critic.parameters()),
+            "the discriminator takes one step on its own loss",
+            list(discriminator.parameters()),
             step(judge, loss_d),
             atol=1e-6,
             given="gradients of 0.5 were left in every weight",
-            because="loss_g.backward() leaves its gradient in the critic: clear "
-            "after it, and show the critic the x_hat that was made before the step",
+            because="loss_g.backward() leaves its gradient in the discriminator: clear "
+            "after it, and show the discriminator the x_hat that was made before the step",
         )
         t.true(
             "two floats",
@@ -702,89 +737,93 @@ def turn(x, model, critic, lr):  # -> (float, float)
         t.equal("the losses are those before the steps", list(got), [loss_g.item(), loss_d.item()])
 
     @wrong("modified by an inplace operation")
-    def graph_retained(x, model, critic, lr):
+    def graph_retained(x, model, discriminator, lr):
         opt_g, opt_d = (
             torch.optim.SGD(model.parameters(), lr),
-            torch.optim.SGD(critic.parameters(), lr),
+            torch.optim.SGD(discriminator.parameters(), lr),
         )
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
         opt_g.zero_grad()
         loss_g.backward(retain_graph=True)
         opt_g.step()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat)).mean()
+        loss_d = F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat)).mean()
         opt_d.zero_grad()
         loss_d.backward()
         opt_d.step()
         return loss_g.item(), loss_d.item()
 
     @wrong("encoder, codebook and decoder all move")
-    def decoder_only(x, model, critic, lr):
+    def decoder_only(x, model, discriminator, lr):
         decoder = types.SimpleNamespace(parameters=model.decoder.parameters)
-        return _take_turns(x, model, critic, lr, movers=decoder)
+        return _take_turns(x, model, discriminator, lr, movers=decoder)
 
-    @wrong("the critic takes one step on its own loss")
-    def cleared_too_early(x, model, critic, lr):
-        critic.zero_grad()
-        return _take_turns(x, model, critic, lr, clear=False)
+    @wrong("the discriminator takes one step on its own loss")
+    def cleared_too_early(x, model, discriminator, lr):
+        discriminator.zero_grad()
+        return _take_turns(x, model, discriminator, lr, clear=False)
 
     @wrong("the autoencoder takes one step on its own loss")
-    def never_cleared(x, model, critic, lr):
+    def never_cleared(x, model, discriminator, lr):
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
         loss_g.backward()
         torch.optim.SGD(model.parameters(), lr).step()
-        critic.zero_grad()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean()
+        discriminator.zero_grad()
+        loss_d = (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+        )
         loss_d.backward()
-        torch.optim.SGD(critic.parameters(), lr).step()
+        torch.optim.SGD(discriminator.parameters(), lr).step()
         return loss_g.item(), loss_d.item()
 
-    @wrong("the critic takes one step on its own loss")
-    def made_again(x, model, critic, lr):
-        return _take_turns(x, model, critic, lr, again=True)
+    @wrong("the discriminator takes one step on its own loss")
+    def made_again(x, model, discriminator, lr):
+        return _take_turns(x, model, discriminator, lr, again=True)
 
     @wrong("the autoencoder takes one step on its own loss")
-    def shared_backward(x, model, critic, lr):
+    def shared_backward(x, model, discriminator, lr):
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat)).mean()
-        opt = torch.optim.SGD([*model.parameters(), *critic.parameters()], lr)
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
+        loss_d = F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat)).mean()
+        opt = torch.optim.SGD([*model.parameters(), *discriminator.parameters()], lr)
         opt.zero_grad()
         (loss_g + loss_d).backward()
         opt.step()
         return loss_g.item(), loss_d.item()
 
-    @wrong("the critic takes one step on its own loss")
-    def one_optimizer(x, model, critic, lr):
+    @wrong("the discriminator takes one step on its own loss")
+    def one_optimizer(x, model, discriminator, lr):
         x_hat, latent = model(x)
-        loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
-        loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean()
-        opt = torch.optim.SGD([*model.parameters(), *critic.parameters()], lr)
+        loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
+        loss_d = (
+            F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
+        )
+        opt = torch.optim.SGD([*model.parameters(), *discriminator.parameters()], lr)
         opt.zero_grad()
         (loss_g + loss_d).backward()
         opt.step()
         return loss_g.item(), loss_d.item()
 
     @wrong("two floats")
-    def tensors(x, model, critic, lr):
-        return tuple(torch.tensor(v) for v in _take_turns(x, model, critic, lr))
+    def tensors(x, model, discriminator, lr):
+        return tuple(torch.tensor(v) for v in _take_turns(x, model, discriminator, lr))
 
 
-def _take_turns(x, model, critic, lr, movers=None, clear=True, again=False):
+def _take_turns(x, model, discriminator, lr, movers=None, clear=True, again=False):
     "One turn of both players; the switches break it."
     opt_g, opt_d = (
         torch.optim.SGD((movers or model).parameters(), lr),
-        torch.optim.SGD(critic.parameters(), lr),
+        torch.optim.SGD(discriminator.parameters(), lr),
     )
     x_hat, latent = model(x)
-    loss_g = (x_hat - x).abs().mean() + latent - critic(x_hat).mean()
+    loss_g = (x_hat - x).abs().mean() + latent - discriminator(x_hat).mean()
     model.zero_grad()
     loss_g.backward()
     opt_g.step()
     if again:
         x_hat = model(x)[0]
-    loss_d = F.relu(1 - critic(x)).mean() + F.relu(1 + critic(x_hat.detach())).mean()
+    loss_d = F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat.detach())).mean()
     if clear:
         opt_d.zero_grad()
     loss_d.backward()
@@ -793,7 +832,7 @@ def _take_turns(x, model, critic, lr, movers=None, clear=True, again=False):
 
 
 class AdaptiveWeight(Exercise):
-    "How hard may the critic push?"
+    "How hard may the discriminator push?"
 
     id = "vqgan.adaptive_weight"
     difficulty, importance, minutes = 3, 5, 8
@@ -907,7 +946,7 @@ def adaptive_weight(
             given="norms 1 and 1, eps 1",
         )
         t.near(
-            "a dead critic does not blow up the loss",
+            "a dead discriminator does not blow up the loss",
             ask(scale=0.0, limit=70.0)[0],
             70.0,
             1e-4,
@@ -974,7 +1013,7 @@ def adaptive_weight(
     def at_most_one(rec_loss, gan_loss, last, eps=1e-4, limit=1e4):
         return _ratio(rec_loss, gan_loss, last, eps, 10.0)
 
-    @wrong("a dead critic")
+    @wrong("a dead discriminator")
     def no_limit(rec_loss, gan_loss, last, eps=1e-4, limit=1e4):
         return _ratio(rec_loss, gan_loss, last, eps, math.inf)
 
@@ -985,23 +1024,23 @@ def _ratio(above, below, last, eps, limit):
     return (a / (b + eps)).clamp(max=limit)
 
 
-class PatchCritic(Exercise):
-    "A critic that cannot tell two clouds apart"
+class PatchDiscriminator(Exercise):
+    "A discriminator that cannot tell two clouds apart"
 
     id, kind = "vqgan.patch_critic", "bug"
     difficulty, importance, minutes = 3, 5, 10
     covers = ("S4-B5.3", "S4-B5.5", "S4-F6", "S4-C2", "S4-B2.3")
     seconds = 20.0  # many small convolutions: slow where threads compete
     task = (
-        "A critic of patches: colour images `(b, 3, h, w)` with h and w divisible by 4, of any "
-        "size, to raw logits `(b, 1, h/4, w/4)`. "
+        "A discriminator of patches: colour images `(b, 3, h, w)` with h and w divisible by 4, of "
+        "any size, to raw logits `(b, 1, h/4, w/4)`. "
         "A logit depends on a patch of at most 24 x 24 pixels of its own image and on nothing "
         "else, in training too, and the "
         "map from image to logits is not affine. This version breaks at its last layer, and "
         "would be useless if it did not."
     )
     starter = """
-class PatchCritic(nn.Module):
+class PatchDiscriminator(nn.Module):
     def __init__(self, width=16):
         super().__init__()
         self.net = nn.Sequential(
@@ -1017,11 +1056,11 @@ class PatchCritic(nn.Module):
 """
     bug = "shapes cannot be multiplied"
     hints = (
-        "Which layer ties the critic to one image size? What would a convolution with one "
+        "Which layer ties the discriminator to one image size? What would a convolution with one "
         "output channel give in its place?",
         "Convolution after convolution is one convolution. What has to stand between two of "
         "them? And what belongs to the loss, "
-        "not to the critic?",
+        "not to the discriminator?",
         "Conv2d(3, w, 4, 2, 1), LeakyReLU(.2), Conv2d(w, 2w, 4, 2, 1), LeakyReLU(.2), "
         "Conv2d(2w, 1, 3, padding=1)",
     )
@@ -1052,11 +1091,11 @@ class PatchCritic(nn.Module):
 
     def check(t, make):
         torch.manual_seed(2)
-        critic = t.call(make)
+        discriminator = t.call(make)
         x = t.randn(2, 3, 32, 32)
         t.shape(
             "one logit for each 4 x 4 pixels",
-            t.call(critic, x),
+            t.call(discriminator, x),
             (2, 1, 8, 8),
             given="x of shape (2, 3, 32, 32)",
             because=(
@@ -1066,7 +1105,7 @@ class PatchCritic(nn.Module):
         )
         t.shape(
             "any size will do",
-            t.call(critic, t.randn(1, 3, 24, 40)),
+            t.call(discriminator, t.randn(1, 3, 24, 40)),
             (1, 1, 6, 10),
             given="x of shape (1, 3, 24, 40)",
             because=(
@@ -1074,8 +1113,8 @@ class PatchCritic(nn.Module):
             ),
         )
         first, second = (
-            copy.deepcopy(critic),
-            copy.deepcopy(critic),
+            copy.deepcopy(discriminator),
+            copy.deepcopy(discriminator),
         )  # the same state for both calls
         other = t.call(second, torch.cat([x[:1], 5 * t.randn(1, 3, 32, 32) + 1]))
         t.equal(
@@ -1087,7 +1126,9 @@ class PatchCritic(nn.Module):
             because="batch statistics mix the images of a batch in training",
         )
         wide = x.clone().requires_grad_()
-        touched = torch.autograd.grad(critic(wide)[:, 0, 4, 4].sum(), wide)[0].ne(0).sum((0, 1))
+        touched = (
+            torch.autograd.grad(discriminator(wide)[:, 0, 4, 4].sum(), wide)[0].ne(0).sum((0, 1))
+        )
         size = max(touched.any(0).sum().item(), touched.any(1).sum().item())
         t.true(
             "a logit sees a patch",
@@ -1113,7 +1154,7 @@ class PatchCritic(nn.Module):
             loud.max() > 1 and loud.min() < -1,
             loud,
             "values above 1 and below -1",
-            given="4 critics with large weights",
+            given="4 discriminators with large weights",
             because="sigmoid and tanh belong to the loss, and a ReLU after the last layer takes "
             "away one sign",
         )
@@ -1874,17 +1915,17 @@ class Noise(Exercise):
     covers = ("S4-B6.2", "S4-B6.5", "S4-B6.7", "S4-C3")
     task = (
         "The loop of a plain GAN, as a baseline. `batches` yields real images on the CPU. For "
-        "each: `critic_step(x, z)`, then "
+        "each: `discriminator_step(x, z)`, then "
         "`generator_step(z)`; x on `device`, and for each of the two a new standard normal z "
         "`(b, d)` on `device`, one row per image "
         "of this batch. Return the number of real images seen. As written it stops at once; "
         "drawing z above the loop hides the fault."
     )
     starter = """
-def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
+def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
     seen = 0
     for x in batches:
-        critic_step(x, z)
+        discriminator_step(x, z)
         z = torch.randn(len(x), d)
         generator_step(z)
         seen += len(x)
@@ -1895,25 +1936,25 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
         "Print the z of each of the two steps, over two batches. Which of them are the same?",
         "Each step draws its own, as many rows as this batch has; the last batch may be short. "
         "And where does x live?",
-        "x = x.to(device); critic_step(x, torch.randn(len(x), d, device=device)); "
+        "x = x.to(device); discriminator_step(x, torch.randn(len(x), d, device=device)); "
         "generator_step(torch.randn(len(x), d, device=device))",
     )
 
-    def reference(batches, d, device, critic_step, generator_step):
+    def reference(batches, d, device, discriminator_step, generator_step):
         seen = 0
         for x in batches:
             x = x.to(device)
-            critic_step(x, torch.randn(len(x), d, device=device))
+            discriminator_step(x, torch.randn(len(x), d, device=device))
             generator_step(torch.randn(len(x), d, device=device))
             seen += len(x)
         return seen
 
-    def another(batches, d, device, critic_step, generator_step):
+    def another(batches, d, device, discriminator_step, generator_step):
         def draw(x):
             return torch.empty(len(x), d).normal_().to(device)
 
         def one(x):
-            critic_step(x.to(device), draw(x))
+            discriminator_step(x.to(device), draw(x))
             generator_step(draw(x))
             return len(x)
 
@@ -1929,20 +1970,25 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
                 iter(data),
                 50,
                 device,
-                lambda x, z: calls.append(("critic", x, z)),
+                lambda x, z: calls.append(("discriminator", x, z)),
                 lambda z: calls.append(("generator", None, z)),
             )
             return got, calls
 
         got, calls = run("cpu")
         t.equal(
-            "critic and generator step in turn",
+            "discriminator and generator step in turn",
             [c[0] for c in calls],
-            ["critic", "generator"] * 3,
+            ["discriminator", "generator"] * 3,
             given="three batches",
         )
         shown = all(torch.equal(c[1], x) for c, x in zip(calls[::2], data))
-        t.true("the critic sees each batch of real images", shown, "others", "the batches in order")
+        t.true(
+            "the discriminator sees each batch of real images",
+            shown,
+            "others",
+            "the batches in order",
+        )
         for (who, _, z), n in zip(calls, (6, 6, 6, 6, 5, 5)):
             t.shape(
                 "one row of noise for each image of this batch",
@@ -1958,9 +2004,7 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
             not same,
             f"steps {same[0][1] + 1} and {same[0][0] + 1} share it" if same else "",
             "six draws",
-            because=(
-                "the critic would judge the very images that the generator was just corrected on"
-            ),
+            because=("it would judge the very images that the generator was just corrected on"),
         )
         z = torch.cat(zs)
         t.true(
@@ -1987,76 +2031,76 @@ def gan_epoch(batches, d, device, critic_step, generator_step):  # -> int
         )
 
     @wrong("no noise is used twice")
-    def drawn_above(batches, d, device, critic_step, generator_step):
+    def drawn_above(batches, d, device, discriminator_step, generator_step):
         z, seen = torch.randn(6, d, device=device), 0
         for x in batches:
-            critic_step(x.to(device), z[: len(x)])
+            discriminator_step(x.to(device), z[: len(x)])
             z = torch.randn(len(x), d, device=device)
             generator_step(z)
             seen += len(x)
         return seen
 
     @wrong("no noise is used twice")
-    def shared_by_both(batches, d, device, critic_step, generator_step):
+    def shared_by_both(batches, d, device, discriminator_step, generator_step):
         seen = 0
         for x in batches:
             z = torch.randn(len(x), d, device=device)
-            critic_step(x.to(device), z)
+            discriminator_step(x.to(device), z)
             generator_step(z)
             seen += len(x)
         return seen
 
     @wrong("one row of noise for each image")
-    def fixed_size(batches, d, device, critic_step, generator_step):
+    def fixed_size(batches, d, device, discriminator_step, generator_step):
         seen = 0
         for x in batches:
-            critic_step(x.to(device), torch.randn(6, d, device=device))
+            discriminator_step(x.to(device), torch.randn(6, d, device=device))
             generator_step(torch.randn(6, d, device=device))
             seen += len(x)
         return seen
 
     @wrong("the real images are on the device")
-    def real_left_behind(batches, d, device, critic_step, generator_step):
+    def real_left_behind(batches, d, device, discriminator_step, generator_step):
         seen = 0
         for x in batches:
             x.to(device)
-            critic_step(x, torch.randn(len(x), d, device=device))
+            discriminator_step(x, torch.randn(len(x), d, device=device))
             generator_step(torch.randn(len(x), d, device=device))
             seen += len(x)
         return seen
 
     @wrong("the noise is on the device")
-    def noise_left_behind(batches, d, device, critic_step, generator_step):
+    def noise_left_behind(batches, d, device, discriminator_step, generator_step):
         seen = 0
         for x in batches:
-            critic_step(x.to(device), torch.randn(len(x), d))
+            discriminator_step(x.to(device), torch.randn(len(x), d))
             generator_step(torch.randn(len(x), d))
             seen += len(x)
         return seen
 
     @wrong("standard normal")
-    def uniform(batches, d, device, critic_step, generator_step):
+    def uniform(batches, d, device, discriminator_step, generator_step):
         draw, seen = lambda x: torch.rand(len(x), d, device=device), 0
         for x in batches:
-            critic_step(x.to(device), draw(x))
+            discriminator_step(x.to(device), draw(x))
             generator_step(draw(x))
             seen += len(x)
         return seen
 
     @wrong("counts the real images")
-    def counts_batches(batches, d, device, critic_step, generator_step):
+    def counts_batches(batches, d, device, discriminator_step, generator_step):
         draw, seen = lambda x: torch.randn(len(x), d, device=device), 0
         for x in batches:
-            critic_step(x.to(device), draw(x))
+            discriminator_step(x.to(device), draw(x))
             generator_step(draw(x))
             seen += 1
         return seen
 
     @wrong("step in turn")
-    def one_phase_each(batches, d, device, critic_step, generator_step):
+    def one_phase_each(batches, d, device, discriminator_step, generator_step):
         batches, draw = list(batches), lambda x: torch.randn(len(x), d, device=device)
         for x in batches:
-            critic_step(x.to(device), draw(x))
+            discriminator_step(x.to(device), draw(x))
         for x in batches:
             generator_step(draw(x))
         return sum(map(len, batches))
@@ -2324,20 +2368,20 @@ class PerceptualLoss(nn.Module):
 
 
 class R1(Exercise):
-    "A flat critic where the data are"
+    "A flat discriminator where the data are"
 
     id = "vqgan.r1"
     difficulty, importance, minutes = 3, 4, 8
     covers = ("S4-F13",)
     task = (
         "The R1 penalty: `gamma` / 2 times the mean over the real images `x` of the squared "
-        "norm of the gradient of the critic's "
-        "output at the image; the output of a critic of patches is the sum of an image's "
-        "logits. It must train the critic, and leave "
+        "norm of the gradient of the discriminator's "
+        "output at the image; the output of a discriminator of patches is the sum of an image's "
+        "logits. It must train the discriminator, and leave "
         "`x` as it was: no requires_grad, no .grad."
     )
     starter = """
-def r1_penalty(critic, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
+def r1_penalty(discriminator, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
     ...
 """
     hints = (
@@ -2346,37 +2390,37 @@ def r1_penalty(critic, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
         "No image touches another's logits, so the gradient of the sum over the batch holds "
         "each image's own. Square, sum over all "
         "axes but the first, mean over the batch.",
-        "x = x.detach().clone().requires_grad_(); g, = torch.autograd.grad(critic(x).sum(), x, "
-        "create_graph=True)",
+        "x = x.detach().clone().requires_grad_(); g, = "
+        "torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)",
     )
 
-    def reference(critic, x, gamma=10.0):
+    def reference(discriminator, x, gamma=10.0):
         x = x.detach().clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * g.square().flatten(1).sum(1).mean()
 
-    def another(critic, x, gamma=10.0):
+    def another(discriminator, x, gamma=10.0):
         total = 0.0
         for image in x.detach():
             one = image[None].clone().requires_grad_()
-            g = torch.autograd.grad(critic(one).sum(), one, create_graph=True)[0]
+            g = torch.autograd.grad(discriminator(one).sum(), one, create_graph=True)[0]
             total = total + (g * g).sum()
         return total * gamma / (2 * len(x))
 
-    def another2(critic, x, gamma=10.0):
-        grads = torch.func.vmap(torch.func.grad(lambda image: critic(image[None]).sum()))(x)
+    def another2(discriminator, x, gamma=10.0):
+        grads = torch.func.vmap(torch.func.grad(lambda image: discriminator(image[None]).sum()))(x)
         return 0.5 * gamma * grads.pow(2).sum() / x.shape[0]
 
     def check(t, r1_penalty):
         w, v = t.randn(2, 3, 3).requires_grad_(), t.randn(2, 3, 3).requires_grad_()
 
-        def critic(x):  # two logits per image
+        def discriminator(x):  # two logits per image
             return torch.stack([(w * x * x).sum((1, 2, 3)), (v * x).sum((1, 2, 3))], 1)
 
         x = t.randn(5, 2, 3, 3)
         slope = (2 * w * x + v).detach()  # gradient of the sum of both logits at each image
         want = slope.square().sum((1, 2, 3)).mean()
-        got = t.call(r1_penalty, critic, x, 3.0)
+        got = t.call(r1_penalty, discriminator, x, 3.0)
         t.true(
             "x is left as it was",
             not x.requires_grad and x.grad is None,
@@ -2394,17 +2438,19 @@ def r1_penalty(critic, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
             "averaged over images; gradient of the "
             "sum, for that of the mean is 5 or 10 times smaller",
         )
-        t.near("gamma is 10 unless given", t.call(r1_penalty, critic, x), 5 * want.item(), 1e-2)
+        t.near(
+            "gamma is 10 unless given", t.call(r1_penalty, discriminator, x), 5 * want.item(), 1e-2
+        )
         t.true(
             "the penalty has a gradient",
             got.requires_grad,
             "none",
-            "one for the critic",
+            "one for the discriminator",
             because="create_graph=True",
         )
         dw, dv = torch.autograd.grad(got, [w, v], allow_unused=True)
         t.equal(
-            "it trains the critic",
+            "it trains the discriminator",
             [dw, dv],
             [1.5 * 4 * (slope * x).mean(0), 1.5 * 2 * slope.mean(0)],
             atol=1e-3,
@@ -2415,53 +2461,53 @@ def r1_penalty(critic, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
         )
 
     @wrong("the penalty has a gradient")
-    def no_graph(critic, x, gamma=10.0):
+    def no_graph(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x)
         return gamma / 2 * g.square().flatten(1).sum(1).mean()
 
     @wrong("half of gamma times")
-    def of_the_mean(critic, x, gamma=10.0):
+    def of_the_mean(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).mean(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).mean(), x, create_graph=True)
         return gamma / 2 * g.square().flatten(1).sum(1).mean()
 
     @wrong("half of gamma times")
-    def mean_of_pixels(critic, x, gamma=10.0):
+    def mean_of_pixels(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * g.square().mean()
 
     @wrong("half of gamma times")
-    def towards_one(critic, x, gamma=10.0):
+    def towards_one(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * (g.flatten(1).norm(dim=1) - 1).square().mean()
 
     @wrong("half of gamma times")
-    def not_squared(critic, x, gamma=10.0):
+    def not_squared(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * g.flatten(1).norm(dim=1).mean()
 
     @wrong("half of gamma times")
-    def no_half(critic, x, gamma=10.0):
+    def no_half(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma * g.square().flatten(1).sum(1).mean()
 
     @wrong("x is left as it was")
-    def marks_x(critic, x, gamma=10.0):
+    def marks_x(discriminator, x, gamma=10.0):
         x.requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * g.square().flatten(1).sum(1).mean()
 
     @wrong("gamma is 10 unless given")
-    def other_default(critic, x, gamma=1.0):
-        return R1.reference(critic, x, gamma)
+    def other_default(discriminator, x, gamma=1.0):
+        return R1.reference(discriminator, x, gamma)
 
-    @wrong("it trains the critic")
-    def half_detached(critic, x, gamma=10.0):
+    @wrong("it trains the discriminator")
+    def half_detached(discriminator, x, gamma=10.0):
         x = x.clone().requires_grad_()
-        (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        (g,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gamma / 2 * (g * g.detach()).flatten(1).sum(1).mean()

@@ -672,7 +672,7 @@ def our_models():
     from mmgen.dit import DiT, DiTConfig
     from mmgen.priors import ARPrior, MaskedPrior, PriorConfig
     from mmgen.transformer import block_optimizers
-    from mmgen.vqgan import VQGAN, VQGANConfig, players
+    from mmgen.vqgan import VQGAN, VQGANConfig, gan_optimizers
     from mmgen.vqvae import VQVAE, VQVAEConfig
 
     small = VQVAEConfig(width=8, n_codes=8, encoder_depth=1, decoder_depth=1)
@@ -682,7 +682,7 @@ def our_models():
         DiT(DiTConfig((1, 8, 8), 4, 16, 1, 1, 3)),
     )
     yield "VQVAE", vqvae, matrix_optimizers([p for p in vqvae.parameters() if p.requires_grad])
-    yield "codec of VQGAN", gan, players(gan)(list(gan.parameters()))[0]
+    yield "codec of VQGAN", gan, gan_optimizers(gan)(list(gan.parameters()))[0]
     for kind in (ARPrior, MaskedPrior):
         prior = kind(
             PriorConfig(n_codes=8, shape=(2, 2), n_classes=3, dim=16, depth=1, num_heads=1)
@@ -700,7 +700,7 @@ def test_muon_has_the_hidden_matrices_of_our_models_and_nothing_else():
         want = [
             n
             for n, p in model.named_parameters()
-            if inside.search(n) and p.ndim == 2 and not n.startswith("critic")
+            if inside.search(n) and p.ndim == 2 and not n.startswith("discriminator")
         ]
         assert held["Muon"] == want and want, name
         assert not {id(p) for p in embeddings(model).values()} & {
