@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checks import known, number, whole
-from .metrics import digit_net, perceptual_distance
+from .features import digit_net, perceptual_distance
 from .training import matrix_optimizers
 
 

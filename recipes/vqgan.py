@@ -20,11 +20,13 @@ from pathlib import Path
 import torch
 
 from mmgen.checkpoints import save_weights
+from mmgen.codebooks import FSQ, ResidualQuantizer
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
-from mmgen.metrics import digit_net, embed, frechet_distance, psnr
+from mmgen.features import digit_net, embed
+from mmgen.metrics import frechet_distance, psnr
 from mmgen.published.vqgan import AttnBlock
-from mmgen.quantizer import FSQ, EMAVectorQuantizer, ResidualQuantizer, straight_through
+from mmgen.quantizer import EMAVectorQuantizer, straight_through
 from mmgen.training import Batches, Recipe, fit, matrix_optimizers, run
 from mmgen.vqgan import (
     TURNS,

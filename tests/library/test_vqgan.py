@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from mmgen.checkpoints import load_state, load_weights
+from mmgen.codebooks import FSQ
 from mmgen.core import data_path
 from mmgen.data import DigitImages
-from mmgen.metrics import digit_net, embed, frechet_distance, psnr
+from mmgen.features import digit_net, embed
+from mmgen.metrics import frechet_distance, psnr
 from mmgen.published.vqgan import (
     PublishedConfig,
     PublishedVQGAN,
@@ -23,7 +25,7 @@ from mmgen.published.vqgan import (
     load_published,
     to_published,
 )
-from mmgen.quantizer import FSQ, EMAVectorQuantizer
+from mmgen.quantizer import EMAVectorQuantizer
 from mmgen.training import Batches, NonFiniteError, Recipe, fit, run
 from mmgen.vqgan import (
     GAMES,
