@@ -397,9 +397,7 @@ def restart(codebook, counts, sums, dead, fresh):  # (k, d), (k,), (k, d), (k,) 
 
 
 class EMAVectorQuantizer(VectorQuantizer):
-    """A codebook of running means with restart of dead codes; at all times codebook = sums / counts
-    (van den Oord et al. 2017, appendix A.1).
-    """
+    "Running means, codebook = sums / counts (van den Oord et al. 2017, appendix A.1), with restarts."
 
     def __init__(
         self,
