@@ -22,7 +22,6 @@ import torch
 from mmgen.checkpoints import save_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
-from mmgen.report import evaluate
 from mmgen.priors import (
     ARPrior,
     MaskedPrior,
@@ -32,6 +31,7 @@ from mmgen.priors import (
     masked_bound,
     masked_loss,
 )
+from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit
 from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE

@@ -84,9 +84,7 @@ def test_frozen_means_frozen(judge):
     for k, v in judge.state_dict().items():
         assert torch.equal(v, before[k]), k
     assert DigitNet(SMALL).train().training
-    with pytest.raises(
-        ValueError, match="role='juge'; expected one of 'judge', 'loss'; did"
-    ):
+    with pytest.raises(ValueError, match="role='juge'; expected one of 'judge', 'loss'; did"):
         digit_net("juge")
 
 

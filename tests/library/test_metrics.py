@@ -281,9 +281,7 @@ def test_kernel_distance_agrees_with_torchmetrics_and_is_unbiased():
         for v in kernel_distance(a[:3], b[:5], block=2)[:1] + kernel_distance(a[:7], b, block=2)
     )
     for block in (1, 0, -5):
-        with pytest.raises(
-            ValueError, match=f"block={block}; expected a whole number"
-        ):
+        with pytest.raises(ValueError, match=f"block={block}; expected a whole number"):
             kernel_distance(a, b, block=block)
 
 
