@@ -118,7 +118,7 @@ def digit_net(
     # "judge" measures; "loss" is another net, for training against (notebook 07)
     role: str = "judge",
 ) -> DigitNet:
-    "A shipped DigitNet, frozen: `judge` for the figures here, `loss` for perceptual losses."
+    "A shipped DigitNet, frozen: `judge` for the course's figures, `loss` for perceptual losses."
     known("role", role, ("judge", "loss"))
     path = data_path("weights", "digit_net", role, "model.safetensors")
     weights = load_weights(path)  # its sha256 is checked

@@ -61,8 +61,8 @@ class BlindTrial:
             )
         if min(len(real), len(fake)) < n:
             raise ValueError(
-                f"{len(real)} real and {len(fake)} generated images; "
-                f"expected at least n={n} of each"
+                f"{len(real)} real and {len(fake)} generated images; expected at least "
+                f"n={n} of each"
             )
         rng = torch.Generator().manual_seed(seed)
         left = real[torch.randperm(len(real), generator=rng)[:n]]
@@ -249,7 +249,7 @@ class _Set:
 
 
 def _measures(s, real, memory):
-    "Measures of the set `s` against the real set `real`, one dict after the other."
+    "Measures of the set `s` against the set `real`, one dict of name -> value after the other."
     yield {"frechet": frechet_distance(s.features, real.features)}
     yield {"kernel": kernel_distance(s.features, real.features)[0]}
     found = precision_recall(real.features, s.features)

@@ -33,6 +33,8 @@ ORDER = (
     "04_quantizer",
     "05_vqvae",
     "06_metrics",
+    "06b_features",
+    "06c_report",
     "07_vqgan",
     "08_attention",
     "08b_transformer",
