@@ -50,8 +50,8 @@ def rescaled(x_0, reference, share: float = 1.0):
     this share of the way (Lin et al. 2024, section 3.4).
     """
     axes = tuple(range(1, x_0.ndim))
-    ratio = reference.std(axes, keepdim=True) / x_0.std(axes, keepdim=True)  # (b, 1, ...)
-    return x_0 * (share * ratio + 1 - share)
+    wanted = reference.std(axes, keepdim=True)  # (b, 1, ...)
+    return x_0 * (share * wanted / x_0.std(axes, keepdim=True) + 1 - share)
 
 
 def guided(
