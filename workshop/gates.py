@@ -38,7 +38,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "09_priors",
     "10_diffusion",
     "11_samplers",
-    "12_dit",
     "13_latent",
     "19_interview",
 )
@@ -532,7 +531,7 @@ def one_module_each(root):
     ]
     for p in repo.notebooks(root):
         named = re.findall(
-            r"^#\| *default_exp +(\w+)",
+            r"^#\| *default_exp +([\w.]+)",
             "\n".join(repo.source(c) for _, c in code_cells(repo.read(p))),
             re.M,
         )
@@ -546,8 +545,8 @@ def one_module_each(root):
             )
         elif len(named) != 1:
             bad.append(f"{p.name}: {len(named)} default_exp lines; expected one")
-        elif not (Path(root) / "mmgen" / f"{named[0]}.py").exists():
-            bad.append(f"{p.name}: mmgen/{named[0]}.py is missing; export it")
+        elif not (Path(root) / "mmgen" / f"{named[0].replace('.', '/')}.py").exists():
+            bad.append(f"{p.name}: mmgen/{named[0].replace('.', '/')}.py is missing; export it")
     return bad
 
 

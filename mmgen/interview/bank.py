@@ -36,6 +36,7 @@ ORDER = (
     "10_diffusion",
     "11_samplers",
     "12_dit",
+    "12b_published_dit",
     "13_latent",
     "19_interview",
 )

@@ -1,0 +1,1 @@
+"""Published weights: their architectures as plain modules, and their names in and out."""
