@@ -1,5 +1,9 @@
-"""Read `DiTBlock` first, then `AdaLNZero`, the stack of blocks, and `DiT`, the model around it.
-`InContext` and `CrossAttention` are other stacks; `preset` gives the published sizes.
+"""Cut a noisy digit into tokens, tell every block what time it is and which digit is asked for,
+and draw with a diffusion transformer.
+
+In `mmgen.dit` read `DiTBlock` first, then `AdaLNZero`, the stack of blocks, and `DiT`, the
+model around it. `InContext` and `CrossAttention` are other stacks; `preset` gives the published
+sizes.
 
     >>> import torch
     >>> c = DiTConfig((1, 28, 28), patch=4, dim=64, depth=2, num_heads=2, n_classes=10)
@@ -58,8 +62,8 @@ def unpatchify(tokens: torch.Tensor, p: int, h: int, w: int) -> torch.Tensor:
 
 
 def time_features(t: torch.Tensor, width: int = 256, base: float = 1e4) -> torch.Tensor:
-    """All cosines, then all sines of t at the frequencies base^(-i / half), i = 0 .. half - 1, where
-    half = width / 2: (b,) -> (b, width), in float32 at least. ValueError for an odd width.
+    """All cosines, then all sines of t at the frequencies base^(-i / half), i = 0 .. half - 1,
+    where half = width / 2: (b,) -> (b, width), in float32 at least. ValueError for an odd width.
     """
     if width < 2 or width % 2:
         raise ValueError(f"width={width}; expected an even number: a cosine for each sine")
@@ -71,7 +75,9 @@ def time_features(t: torch.Tensor, width: int = 256, base: float = 1e4) -> torch
 
 
 class TimeEmbedding(nn.Module):
-    "Vectors (b, dim) of times (b,): cosines and sines, then an MLP (Peebles & Xie 2023, appendix A)."
+    """Vectors (b, dim) of times (b,): cosines and sines, then an MLP (Peebles & Xie 2023, appendix
+    A).
+    """
 
     def __init__(self, dim: int, width: int = 256):
         super().__init__()
@@ -87,7 +93,7 @@ MODES = ("modern", "original")  # "original" is the published form
 
 
 def branches(dim: int, num_heads: int, mode: str, affine: bool) -> tuple:
-    """Attention and MLP of a block, each held with its norm as `.part` and `.norm`. Modern: RMSNorm,
+    """Attention and MLP of a block, each held with its norm: `.part` and `.norm`. Modern: RMSNorm,
     normed queries and keys, SwiGLU, no biases. Original: LayerNorm, GELU, biases.
     """
     if mode == "modern":
@@ -423,9 +429,9 @@ def multiply_adds(c: DiTConfig, height: int | None = None, width: int | None = N
 
 
 def guided_prediction(model: DiT, x_t, t, labels, guidance_scale: float = 1.0, channels=None):
-    """without + guidance_scale (with - without): predictions (b, c_out, h, w) with label and without
-    in one pass of twice the batch (Ho & Salimans 2022). Only the first `channels` are guided, None:
-    all but a variance; the rest is that of the label.
+    """without + guidance_scale (with - without): predictions (b, c_out, h, w) with label and
+    without, in one pass of twice the batch (Ho & Salimans 2022). Only the first `channels` are
+    guided, None: all but a variance; the rest is that of the label.
     """
     n = model.config.shape[0] if channels is None else channels
     none = torch.full_like(labels, model.config.n_classes)

@@ -1,7 +1,9 @@
 """Read the names of a published file, put its weights into your own model, find the conventions
 that no name tells, and count what the published models cost.
 
-`load_published` makes a model from a published state dict, `to_published` writes one. Between them stand the table of names, `RENAMED`, and `published_config`, which reads the config off the shapes.
+`load_published` makes a model from a published state dict, `to_published` writes one. Between
+them stand the table of names, `RENAMED`, and `published_config`, which reads the config off the
+shapes.
 
     >>> model = DiT(DiTConfig((4, 8, 8), 2, 48, 2, 4, 7, mode="original", time_scale=1.0))
     >>> load_published(to_published(model), num_heads=4).config == model.config
