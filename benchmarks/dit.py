@@ -19,7 +19,8 @@ import torch
 from common import RESULTS, keep, machine, seconds
 from torch.nn import functional as F
 
-from mmgen.dit import DiT, DiTConfig, multiply_adds, preset, to_published
+from mmgen.dit import DiT, DiTConfig, multiply_adds, preset
+from mmgen.published.dit import to_published
 
 S2 = dict(mode="original", learn_sigma=True, time_scale=1.0)
 CPU = {

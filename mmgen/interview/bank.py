@@ -45,6 +45,7 @@ ORDER = (
     "10c_likelihood",
     "11_samplers",
     "12_dit",
+    "12b_published_dit",
     "13_latent",
     "19_interview",
 )

@@ -1,12 +1,7 @@
-"""DiT: patches, clock, modulation, equality with a forward written from the published names and
-with diffusers, sizes, bad input.
-"""
+"""DiT: patches, clock, modulation, sizes, cost, training, bad input."""
 
 import copy
 import math
-from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,25 +13,23 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmgen.dit import (
+    MODES,
     SIZES,
-    STYLES,
     AdaLNZero,
     CrossAttention,
     DiT,
+    DiTBlock,
     DiTConfig,
     InContext,
-    from_published,
-    guided_prediction,
-    load_published,
+    PlainBlock,
+    branches,
     multiply_adds,
     patchify,
     preset,
-    published_config,
     time_features,
-    to_published,
     unpatchify,
 )
-from mmgen.transformer import Block, block_optimizers
+from mmgen.transformer import LayerNorm, RMSNorm, block_optimizers
 
 TRUNKS = (AdaLNZero, InContext, CrossAttention)
 SMALL = dict(shape=(3, 8, 12), patch=2, dim=32, depth=2, num_heads=2, n_classes=5)
@@ -134,20 +127,19 @@ def test_time_in_zero_to_one_hardly_moves_the_clock_without_the_scale():
 # At the start
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_a_new_model_gives_zero(mode, trunk):
     model = small(trunk, alive=False, mode=mode)
     assert model(*batch(model)).abs().max() == 0
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_new_block_is_the_identity_and_its_gates_get_the_first_gradient(mode):
     model = small(alive=False, mode=mode)
     x, c = randn(2, 24, 32), randn(2, 1, 32, seed=1)
     for block, linear in zip(model.trunk.blocks, model.trunk.modulations):
-        m = linear(c).chunk(6, -1)
-        assert torch.equal(block(x, (m[:3], m[3:])), x)
+        assert torch.equal(block(x, linear(c)), x)
     x, t, y = batch(model)
     F.mse_loss(model(x, t, y), randn(*x.shape, seed=3)).backward()
     moved = {
@@ -191,7 +183,7 @@ def test_weights_at_the_start():
 # What the output depends on
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_everything_given_matters_and_no_picture_sees_another(mode, trunk):
     model = small(trunk, mode=mode)
@@ -213,7 +205,7 @@ def test_everything_given_matters_and_no_picture_sees_another(mode, trunk):
     assert_close(model(x[1:], t[1:], y[1:]), base[1:], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_places_matter(mode):
     model = small(mode=mode, patch=4)
     x, t, y = batch(model)
@@ -253,7 +245,7 @@ def test_labels_are_dropped_in_training_only():
 # Sizes
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("h,w", [(8, 12), (12, 8), (2, 2), (16, 24), (4, 30)])
 def test_any_multiple_of_the_patch(mode, h, w):
     model = small(mode=mode, learn_sigma=True)
@@ -340,7 +332,7 @@ def test_xl_2_has_the_published_number_of_numbers():
     assert multiply_adds(model.config, 64, 64) / 1e9 == pytest.approx(524.6, abs=0.1)
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_the_formula_is_what_is_counted(mode):
     with torch.device("meta"):
         model = DiT(DiTConfig(**SMALL | dict(mode=mode, learn_sigma=True)))
@@ -360,188 +352,10 @@ def test_preset_names():
             preset(name)
 
 
-# Published weights
-
-
-def reference(sd, x, t, y, heads):
-    """The forward pass written out from the published names alone (Peebles & Xie 2023), in plain
-    functions.
-    """
-
-    def lin(name, x):
-        return x @ sd[f"{name}.weight"].T + sd[f"{name}.bias"]
-
-    def silu(x):
-        return x * torch.sigmoid(x)
-
-    def gelu(x):
-        return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-    def norm(x):
-        return (x - x.mean(-1, keepdim=True)) / (
-            x.var(-1, unbiased=False, keepdim=True) + 1e-6
-        ).sqrt()
-
-    w = sd["x_embedder.proj.weight"]
-    p = w.shape[-1]
-    b, _, height, width = x.shape
-    r, k = height // p, width // p
-    h = (
-        F.conv2d(x, w, sd["x_embedder.proj.bias"], stride=p).reshape(b, -1, r * k).transpose(1, 2)
-        + sd["pos_embed"]
-    )
-    a = t[:, None].to(x.dtype) * torch.exp(
-        -math.log(10000) * torch.arange(128, dtype=torch.float32) / 128
-    )
-    c = lin(
-        "t_embedder.mlp.2",
-        silu(lin("t_embedder.mlp.0", torch.cat([torch.cos(a), torch.sin(a)], 1))),
-    )
-    c = c + sd["y_embedder.embedding_table.weight"][y]
-    for i in range(sum(name.endswith("attn.qkv.weight") for name in sd)):
-        m = lin(f"blocks.{i}.adaLN_modulation.1", silu(c))[:, None].split(h.shape[-1], -1)
-        qkv = lin(f"blocks.{i}.attn.qkv", norm(h) * (1 + m[1]) + m[0]).reshape(
-            b, r * k, 3, heads, -1
-        )
-        q, key, v = qkv.permute(2, 0, 3, 1, 4)
-        weights = torch.softmax(
-            torch.einsum("bhnd,bhmd->bhnm", q, key) / math.sqrt(q.shape[-1]), -1
-        )
-        h = h + m[2] * lin(
-            f"blocks.{i}.attn.proj", torch.einsum("bhnm,bhmd->bnhd", weights, v).reshape(h.shape)
-        )
-        h = h + m[5] * lin(
-            f"blocks.{i}.mlp.fc2", gelu(lin(f"blocks.{i}.mlp.fc1", norm(h) * (1 + m[4]) + m[3]))
-        )
-    shift, scale = lin("final_layer.adaLN_modulation.1", silu(c))[:, None].split(h.shape[-1], -1)
-    out = lin("final_layer.linear", norm(h) * (1 + scale) + shift).reshape(b, r, k, p, p, -1)
-    return torch.einsum("brkpqc->bcrpkq", out).reshape(b, -1, height, width)
-
-
-PUBLISHED = DiTConfig((4, 8, 8), 2, 48, 3, 4, 7, 0.1, True, "original", 1.0)
-
-
-@pytest.fixture(scope="module")
-def published():
-    torch.manual_seed(0)
-    return lively(DiT(PUBLISHED), size=0.05)
-
-
-@pytest.mark.parametrize("dtype,tol", [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-def test_published_forward_equals_one_written_from_the_names(published, dtype, tol):
-    model = copy.deepcopy(published).to(dtype)
-    x, t, y = randn(3, 4, 8, 8, dtype=dtype), torch.tensor([0, 417, 999]), torch.tensor([0, 6, 7])
-    if dtype == torch.float64:
-        t = t.double()
-    want = reference(to_published(model), x, t, y, 4)
-    assert want.std() > 0.3
-    with torch.no_grad():
-        assert_close(model(x, t, y), want, atol=tol, rtol=tol)
-
-
-def test_published_names_go_there_and_back(published):
-    theirs = to_published(published)
-    shapes = {
-        "pos_embed": (1, 16, 48),
-        "x_embedder.proj.weight": (48, 4, 2, 2),
-        "x_embedder.proj.bias": (48,),
-        "t_embedder.mlp.0.weight": (48, 256),
-        "t_embedder.mlp.2.bias": (48,),
-        "y_embedder.embedding_table.weight": (8, 48),
-        "blocks.2.attn.qkv.weight": (144, 48),
-        "blocks.0.attn.proj.bias": (48,),
-        "blocks.1.mlp.fc1.weight": (192, 48),
-        "blocks.1.mlp.fc2.bias": (48,),
-        "blocks.2.adaLN_modulation.1.weight": (288, 48),
-        "final_layer.linear.weight": (32, 48),
-        "final_layer.adaLN_modulation.1.bias": (96,),
-    }
-    assert {k: tuple(theirs[k].shape) for k in shapes} == shapes and len(theirs) == 12 + 10 * 3
-    again = load_published({"ema": theirs, "model": {}, "args": None}, 4)
-    assert again.config == PUBLISHED and not again.training
-    back = to_published(again)
-    assert back.keys() == theirs.keys() and all(torch.equal(back[k], theirs[k]) for k in theirs)
-    assert set(from_published(theirs)) == set(published.state_dict())
-    x, t, y = batch(published)
-    with torch.no_grad():
-        assert torch.equal(again(x, t, y), published(x, t, y))
-
-
-def test_xl_2_has_the_published_names_and_shapes():
-    with torch.device("meta"):
-        model = DiT(preset("XL/2", mode="original", learn_sigma=True, time_scale=1.0))
-    theirs = to_published(model)
-    assert tuple(theirs["blocks.27.adaLN_modulation.1.weight"].shape) == (6912, 1152) and tuple(
-        theirs["pos_embed"].shape
-    ) == (1, 256, 1152)
-    assert (
-        tuple(theirs["y_embedder.embedding_table.weight"].shape) == (1001, 1152)
-        and "blocks.28.attn.qkv.weight" not in theirs
-    )
-    assert (
-        sum(t.numel() for t in theirs.values()) == 675_129_632
-        and published_config(theirs) == model.config
-    )
-
-
-def test_published_weights_that_do_not_fit_are_listed_by_their_names(published):
-    theirs = to_published(published)
-    without = {k: v for k, v in theirs.items() if "blocks.1.mlp.fc1" not in k}
-    with pytest.raises(
-        ValueError, match=r"2 missing: blocks\.1\.mlp\.fc1\.weight, blocks\.1\.mlp\.fc1\.bias"
-    ):
-        load_published(without, 4)
-    with pytest.raises(ValueError, match="1 unexpected: blocks.0.attn.extra"):
-        load_published(theirs | {"blocks.0.attn.extra": torch.zeros(1)}, 4)
-    with pytest.raises(
-        ValueError, match=r"1 wrongly shaped: t_embedder\.mlp\.2\.bias \(3,\) for \(48,\)"
-    ):
-        load_published(theirs | {"t_embedder.mlp.2.bias": torch.zeros(3)}, 4)
-    with pytest.raises(ValueError, match="pos_embed is missing: these are not"):
-        load_published({k: v for k, v in theirs.items() if k != "pos_embed"})
-    with pytest.raises(ValueError, match="num_heads"):
-        load_published(theirs)
-    with pytest.raises(ValueError, match="mode='modern'"):
-        to_published(small())
-    with pytest.raises(ValueError, match="InContext"):
-        to_published(small(InContext, mode="original"))
-
-
-def test_equals_diffusers(published, monkeypatch):
-    pytest.importorskip("diffusers")
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    spec = spec_from_file_location("bench_dit", Path(__file__).parents[2] / "benchmarks" / "dit.py")
-    bench = module_from_spec(spec)
-    spec.loader.exec_module(bench)
-    peer = bench.peer_of(published.config).eval()
-    peer.load_state_dict(bench.for_diffusers(to_published(published), peer), strict=True)
-    x, t, y = randn(3, 4, 8, 8), torch.tensor([0, 417, 999]), torch.tensor([0, 6, 3])
-    with torch.no_grad():
-        assert_close(peer(x, t, y).sample, published(x, t, y), atol=1e-5, rtol=1e-5)
-        for block in peer.transformer_blocks:
-            block.norm1.emb.time_proj.downscale_freq_shift = 1  # as diffusers builds it
-        far = (peer(x, t, y).sample - published(x, t, y)).abs().amax((1, 2, 3))
-    assert far[0] < 1e-5 < 1e-2 < far[1]  # its clock divides by half - 1, the weights' by half
-
-
-def test_guidance_on_all_channels_and_on_three(published):
-    x, t, y = randn(2, 4, 8, 8), torch.tensor([100.0, 700.0]), torch.tensor([1, 6])
-    with torch.no_grad():
-        with_, without = published(x, t, y), published(x, t)
-        moved = without + 4 * (with_ - without)
-        every, three = (
-            guided_prediction(published, x, t, y, 4.0),
-            guided_prediction(published, x, t, y, 4.0, channels=3),
-        )
-        assert_close(every, torch.cat([moved[:, :4], with_[:, 4:]], 1), atol=1e-4, rtol=1e-4)
-        assert_close(three, torch.cat([moved[:, :3], with_[:, 3:]], 1), atol=1e-4, rtol=1e-4)
-        assert_close(guided_prediction(published, x, t, y, 1.0), with_, atol=1e-5, rtol=1e-5)
-
-
 # Training and running
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_checkpointing_changes_no_gradient(mode, trunk):
     grads = []
@@ -555,7 +369,7 @@ def test_checkpointing_changes_no_gradient(mode, trunk):
         assert_close(a, b)
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_learns_a_batch(mode):
     from mmgen.training import Batches, Recipe, fit, run
 
@@ -589,7 +403,7 @@ def test_muon_takes_the_matrices_inside_blocks_only():
     assert sum(len(g["params"]) for g in adam.param_groups) == len(ids) - len(names)
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_half_precision_is_near(mode):
     model = small(mode=mode)
     x, t, y = batch(model)
@@ -602,7 +416,7 @@ def test_half_precision_is_near(mode):
         assert got.isfinite().all() and (got.float() - want).norm() < 0.1 * want.norm()
 
 
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 def test_saved_and_loaded(tmp_path, mode):
     model = small(mode=mode)
     model.save_pretrained(tmp_path)
@@ -616,14 +430,19 @@ def test_saved_and_loaded(tmp_path, mode):
     )
 
 
+class Nothing(nn.Module):
+    "A branch that adds nothing."
+
+    def forward(self, x, rotation=None):
+        return torch.zeros_like(x)
+
+
 def test_the_trunk_is_a_part():
     class NoAttention(AdaLNZero):
         def __init__(self, c):
             super().__init__(c)
             for block in self.blocks:
-                block.attention = type(
-                    "Skip", (nn.Module,), {"forward": lambda self, x, *_, **__: x}
-                )()
+                block.attention.part = Nothing()
 
     model = small(NoAttention)
     x, t, y = batch(model)
@@ -631,11 +450,11 @@ def test_the_trunk_is_a_part():
     corner[:, :, -1, -1] += 1
     change = (model(corner, t, y) - model(x, t, y)).abs()
     assert change[:, :, :-2].max() == 0 and change[:, :, -2:, -2:].max() > 1e-4
-    assert isinstance(model.trunk.blocks[0], Block)
+    assert isinstance(model.trunk.blocks[0], DiTBlock)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", STYLES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_compiles_into_one_graph(mode, trunk):
     torch._dynamo.reset()
@@ -721,12 +540,54 @@ def test_one_picture_one_token_one_block():
     )
 
 
-def test_styles_take_other_parts():
-    c = DiTConfig(**SMALL)
-    norm = STYLES["modern"].norm
-    assert (
-        isinstance(norm, partial)
-        and sum(p.numel() for p in norm(8).parameters()) == 0
-        and norm(8, affine=True).weight.shape == (8,)
-    )
-    assert STYLES["modern"].block(c).attention.part.q_norm.weight.shape == (16,)
+def test_modes_have_other_parts():
+    for mode, norm in (("modern", RMSNorm), ("original", LayerNorm)):
+        block, plain = DiTBlock(32, 2, mode), PlainBlock(32, 2, mode)
+        assert isinstance(block.mlp.norm, norm) and isinstance(plain.mlp.norm, norm)
+        assert not list(block.mlp.norm.parameters()) and plain.mlp.norm.weight.shape == (32,)
+    assert DiTBlock(32, 2).attention.part.q_norm.weight.shape == (16,)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_block_is_the_formula(mode):
+    torch.manual_seed(0)
+    block = DiTBlock(32, 2, mode)
+    x, m = randn(3, 5, 32), randn(3, 1, 192, seed=1)
+    attention, mlp = block.attention, block.mlp
+    want = []
+    for one, (b1, s1, g1, b2, s2, g2) in zip(x, m[:, 0].unflatten(1, (6, 32))):
+        one = one + g1 * attention.part((attention.norm(one) * (1 + s1) + b1)[None])[0]
+        want.append(one + g2 * mlp.part(mlp.norm(one) * (1 + s2) + b2))
+    assert_close(block(x, m), torch.stack(want), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"modulation has shape \(3, 192\); expected \(3, 1 or n"):
+        block(x, m[:, 0])
+    assert branches(32, 2, mode, affine=True)[0].norm.weight.shape == (32,)
+
+
+def test_names_of_stored_weights_stay():
+    names = set(small().state_dict())
+    stored = {"attention.part.qkv", "attention.part.proj", "mlp.part.fc1", "mlp.part.fc2"}
+    assert {f"trunk.blocks.1.{name}.weight" for name in stored} <= names
+    assert {"trunk.modulations.1.bias", "trunk.last.weight", "trunk.head.weight"} <= names
+    looks = set(small(CrossAttention).state_dict())
+    assert {"trunk.looks.1.norm.weight", "trunk.looks.0.part.qkv.weight"} <= looks
+
+
+def test_an_odd_number_of_time_features_is_refused():
+    with pytest.raises(ValueError, match="width=33; expected an even number"):
+        time_features(torch.zeros(1), 33)
+
+
+def test_original_heads_need_no_pairs():
+    assert DiTConfig(dim=36, num_heads=6, mode="original").dim == 36
+    with pytest.raises(ValueError, match="dim=36; expected a multiple of 4 num_heads = 24"):
+        DiTConfig(dim=36, num_heads=6)
+    with pytest.raises(ValueError, match="dim=36; expected a multiple of 4 and of num_heads=5"):
+        DiTConfig(dim=36, num_heads=5, mode="original")
+
+
+def test_a_time_that_is_no_number_is_refused():
+    model = small()
+    x, t, y = batch(model)
+    with pytest.raises(ValueError, match="t runs from nan to nan; expected 0 to 1"):
+        model(x, t * math.nan, y)
