@@ -397,7 +397,7 @@ def restart(codebook, counts, sums, dead, fresh):  # (k, d), (k,), (k, d), (k,) 
 
 
 class EMAVectorQuantizer(VectorQuantizer):
-    "Running means, codebook = sums / counts (van den Oord et al. 2017, appendix A.1), with restarts."
+    "Running means, codebook = sums / counts (van den Oord et al. 2017, A.1), with restarts."
 
     def __init__(
         self,
