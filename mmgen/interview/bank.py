@@ -31,6 +31,7 @@ ORDER = (
     "05_vqvae",
     "06_metrics",
     "07_vqgan",
+    "07b_published_vqgan",
     "08_transformer",
     "09_priors",
     "10_diffusion",
