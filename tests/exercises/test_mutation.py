@@ -358,9 +358,13 @@ NOTEBOOKS = {topic_of(p.stem): p for p in notebooks(ROOT)}
 
 
 def sources(topic):
+    "Code cells of a lesson and of its appendices: 10_diffusion, 10a_predictions, ..."
+    lesson = NOTEBOOKS[topic].stem[:2]
     return [
         "".join(c["source"])
-        for c in json.loads(NOTEBOOKS[topic].read_text(encoding="utf8"))["cells"]
+        for path in notebooks(ROOT)
+        if path.stem.startswith(lesson)
+        for c in json.loads(path.read_text(encoding="utf8"))["cells"]
         if c["cell_type"] == "code"
     ]
 
