@@ -28,6 +28,7 @@ ORDER = (
     "02_training",
     "03_autoencoder",
     "04_quantizer",
+    "04b_codebooks",
     "05_vqvae",
     "06_metrics",
     "07_vqgan",
