@@ -31,6 +31,7 @@ ORDER = (
     "02d_runs",
     "03_autoencoder",
     "04_quantizer",
+    "04b_codebooks",
     "05_vqvae",
     "06_metrics",
     "06b_features",
