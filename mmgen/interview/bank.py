@@ -35,6 +35,7 @@ ORDER = (
     "09_priors",
     "10_diffusion",
     "11_samplers",
+    "11b_guidance",
     "12_dit",
     "13_latent",
     "19_interview",

@@ -1,4 +1,4 @@
-"""Guidance: the formula, its calls, interval, contrast, limits; the exact denoiser of a finite set."""
+"""Guidance: the formula, its calls, interval, contrast, limits; the exact denoiser of a set."""
 
 import math
 
