@@ -28,8 +28,7 @@ from typing import NamedTuple
 import torch
 
 from .checks import floats, free_to_look, known, number, whole
-from .diffusion import NoisePath
-from .predictions import convert
+from .diffusion import NoisePath, convert
 
 
 class Level(NamedTuple):
@@ -115,7 +114,7 @@ class SamplerState(NamedTuple):
 
 @torch.no_grad()
 def sampler_loop(denoise, path, x_t, levels, solver, randn_like, churn=0.0, options=None):
-    "States of the walk: at each level a guess, a `SamplerState`, a step; `denoise` takes `Level`s."
+    "States of the walk: at each level a guess, a state, a step. `denoise` takes a `Level`."
     history = deque(maxlen=2)  # (level, guess) of the steps before, the newest last
     step = bind(solver, denoise, randn_like, history, options)
     gamma = min(churn / (len(levels) - 1), math.sqrt(2) - 1)

@@ -45,6 +45,7 @@ ORDER = (
     "10b_chain",
     "10c_likelihood",
     "11_samplers",
+    "11b_guidance",
     "12_dit",
     "12b_published_dit",
     "13_latent",

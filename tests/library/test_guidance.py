@@ -1,4 +1,4 @@
-"""Guidance: formula, calls, interval, contrast, limits; the exact denoiser of a finite set."""
+"""Guidance: the formula, its calls, interval, contrast, limits; the exact denoiser of a set."""
 
 import math
 
@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmgen.diffusion import PATHS, noise_path
+from mmgen.diffusion import PATHS, Mixture, convert, noise_path
 from mmgen.guidance import exact_denoiser, guided, rescaled, thresholded
-from mmgen.predictions import Mixture, convert
 from mmgen.samplers import SOLVERS, Denoiser, finish, first_noise, sample
 
 f64 = torch.float64
