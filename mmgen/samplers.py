@@ -28,7 +28,8 @@ from typing import NamedTuple
 import torch
 
 from .checks import floats, free_to_look, known, number, whole
-from .diffusion import NoisePath, convert
+from .diffusion import NoisePath
+from .predictions import convert
 
 
 class Level(NamedTuple):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmgen.diffusion import PATHS, Mixture, convert, noise_path
+from mmgen.diffusion import PATHS, noise_path
 from mmgen.guidance import exact_denoiser, guided, rescaled, thresholded
+from mmgen.predictions import Mixture, convert
 from mmgen.samplers import SOLVERS, Denoiser, finish, first_noise, sample
 
 f64 = torch.float64
