@@ -37,6 +37,7 @@ ORDER = (
     "06b_features",
     "06c_report",
     "07_vqgan",
+    "07b_published_vqgan",
     "08_attention",
     "08b_transformer",
     "09_priors",
