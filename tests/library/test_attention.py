@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_fixtures import randn
 from torch import nn
 from torch.testing import assert_close
 
@@ -27,10 +28,6 @@ from mmgen.attention import (
     sincos,
 )
 from mmgen.transformer import KVCache
-
-
-def randn(*shape, seed=0, **kw):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kw)
 
 
 def by_hand(q, k, v, may_look):

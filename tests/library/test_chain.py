@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from library_fixtures import Reference, draws, table
 from torch.testing import assert_close
 
 from mmgen.chain import (
@@ -19,52 +20,6 @@ from mmgen.chain import (
 from mmgen.diffusion import noise_path
 
 INSIDE = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
-
-
-def draws(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def table(T=1000):
-    return GaussianDiffusion(linear_betas(T) if T > 20 else np.linspace(0.01, 0.3, T))
-
-
-class Reference:
-    """Ho et al. 2020, equations 4, 7, 11, 15; Nichol & Dhariwal 2021, equation 15; one number at a
-    time, numpy float64.
-    """
-
-    def __init__(self, betas):
-        self.b, self.bar = (
-            np.asarray(betas, dtype=np.float64),
-            np.cumprod(1 - np.asarray(betas, dtype=np.float64)),
-        )
-        self.prev = np.append(1.0, self.bar[:-1])
-        self.tilde = self.b * (1 - self.prev) / (1 - self.bar)
-
-    def x_0(self, kind, out, x_t, t):
-        a, s = np.sqrt(self.bar[t]), np.sqrt(1 - self.bar[t])
-        return {
-            "eps": lambda: (x_t - s * out) / a,
-            "x0": lambda: out,
-            "v": lambda: a * x_t - s * out,
-            "score": lambda: (x_t + s * s * out) / a,
-        }[kind]()
-
-    def mean(self, x_0, x_t, t):
-        return (
-            np.sqrt(self.prev[t]) * self.b[t] * x_0
-            + np.sqrt(1 - self.b[t]) * (1 - self.prev[t]) * x_t
-        ) / (1 - self.bar[t])
-
-    def log_variance(self, kind, t, fraction=0.0):
-        small = np.log(self.tilde[max(t, 1)])
-        if kind == "fixed_small":
-            return small
-        if kind == "fixed_large":
-            return np.log(self.b[t]) if t else small
-        f = (fraction + 1) / 2
-        return f * np.log(self.b[t]) + (1 - f) * small
 
 
 CHAINS = {

@@ -27,10 +27,6 @@ VP = ("linear", "cosine", "sigmoid")
 INSIDE = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
 
 
-def draws(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
 def test_linear_path_is_the_published_table():
     bar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
     t = torch.arange(1, 1001, dtype=torch.float64) / 1000

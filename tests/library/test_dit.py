@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
+from library_fixtures import lively, randn
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -33,19 +34,6 @@ from mmgen.transformer import LayerNorm, RMSNorm, block_optimizers
 
 TRUNKS = (AdaLNZero, InContext, CrossAttention)
 SMALL = dict(shape=(3, 8, 12), patch=2, dim=32, depth=2, num_heads=2, n_classes=5)
-
-
-def randn(*shape, seed=0, **kw):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kw)
-
-
-def lively(model, seed=0, size=0.1):
-    "The model with every number moved, so that each of them matters."
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(size * torch.randn(p.shape, generator=g))
-    return model.eval()
 
 
 def small(trunk=AdaLNZero, seed=0, alive=True, **changes):

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from library_fixtures import images
 from torch import nn
 from torch.testing import assert_close
 
 from mmgen.checkpoints import CheckpointError, load_weights
 from mmgen.core import data_path
-from mmgen.data import DigitImages
 from mmgen.features import (
     DigitNet,
     DigitNetConfig,
@@ -25,27 +25,6 @@ from mmgen.features import (
 from mmgen.metrics import frechet_distance
 
 SMALL = DigitNetConfig(width=2, kernel=3)
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape, seed=0):
-    return torch.rand(shape, generator=gen(seed)) * 2 - 1
-
-
-@pytest.fixture(scope="module")
-def digits():
-    "The test set, shuffled: its first half was written by other people than the second."
-    x, y = DigitImages("test").tensors()
-    order = torch.randperm(len(x), generator=gen())
-    return x[order], y[order]
-
-
-@pytest.fixture(scope="module")
-def judge():
-    return digit_net("judge")
 
 
 @pytest.mark.parametrize(

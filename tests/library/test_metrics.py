@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_fixtures import gen, images
 from torch.testing import assert_close
 
 from mmgen.metrics import (
@@ -28,16 +29,8 @@ from mmgen.metrics import (
 )
 
 
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def normal(*shape, seed=0):
     return torch.randn(shape, generator=gen(seed))
-
-
-def images(*shape, seed=0):
-    return torch.rand(shape, generator=gen(seed)) * 2 - 1
 
 
 def scipy_frechet(a, b):

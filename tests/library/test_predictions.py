@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_fixtures import draws
 from scipy import stats
 from torch import nn
 from torch.testing import assert_close
@@ -24,10 +25,6 @@ from mmgen.predictions import (
 from mmgen.training import Batches, Recipe, fit, run
 
 INSIDE = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
-
-
-def draws(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def by_hand(kind, x_0, eps, t, path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from library_fixtures import lively, randn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -16,19 +17,6 @@ from mmgen.dit import DiT, DiTConfig, InContext, guided_prediction, preset
 from mmgen.published.dit import from_published, load_published, published_config, to_published
 
 SMALL = dict(shape=(3, 8, 12), patch=2, dim=32, depth=2, num_heads=2, n_classes=5)
-
-
-def randn(*shape, seed=0, **kw):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kw)
-
-
-def lively(model, seed=0, size=0.1):
-    "The model with every number moved, so that each of them matters."
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(size * torch.randn(p.shape, generator=g))
-    return model.eval()
 
 
 def batch(model, b=2, seed=0):

@@ -7,29 +7,8 @@ import pytest
 import torch
 
 from mmgen.data import DigitImages
-from mmgen.features import DigitNet, digit_net
+from mmgen.features import DigitNet
 from mmgen.report import BETTER, BlindTrial, binomial_interval, evaluate, independent_pixels
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape, seed=0):
-    return torch.rand(shape, generator=gen(seed)) * 2 - 1
-
-
-@pytest.fixture(scope="module")
-def digits():
-    "The test set, shuffled: its first half was written by other people than the second."
-    x, y = DigitImages("test").tensors()
-    order = torch.randperm(len(x), generator=gen())
-    return x[order], y[order]
-
-
-@pytest.fixture(scope="module")
-def judge():
-    return digit_net("judge")
 
 
 @pytest.mark.parametrize("hits,n", [(0, 10), (10, 10), (7, 10), (31, 50), (1, 400)])

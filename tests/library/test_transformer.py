@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from library_fixtures import randn
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -36,10 +37,6 @@ SMALL = dict(vocab_size=11, shape=(3, 4), dim=16, depth=2, num_heads=2, prefix=1
 
 
 POSITIONS = ("rope", "sincos", "learned", "none")
-
-
-def randn(*shape, seed=0, **kw):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kw)
 
 
 def tokens(b=2, n=12, seed=0):

@@ -1,0 +1,75 @@
+"""What the tests of the library share: seeded tensors, models whose every number matters, and a
+chain written from the papers in numpy.
+"""
+
+import numpy as np
+import torch
+
+from mmgen.chain import GaussianDiffusion, linear_betas
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def images(*shape, seed=0):
+    return torch.rand(shape, generator=gen(seed)) * 2 - 1
+
+
+def randn(*shape, seed=0, **kw):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **kw)
+
+
+def draws(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def lively(model, seed=0, size=0.1):
+    "The model with every number moved, so that each of them matters."
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(size * torch.randn(p.shape, generator=g))
+    return model.eval()
+
+
+def table(T=1000):
+    return GaussianDiffusion(linear_betas(T) if T > 20 else np.linspace(0.01, 0.3, T))
+
+
+class Reference:
+    """Ho et al. 2020, equations 4, 7, 11, 15; Nichol & Dhariwal 2021, equation 15; one number at a
+    time, numpy float64.
+    """
+
+    def __init__(self, betas):
+        self.b, self.bar = (
+            np.asarray(betas, dtype=np.float64),
+            np.cumprod(1 - np.asarray(betas, dtype=np.float64)),
+        )
+        self.prev = np.append(1.0, self.bar[:-1])
+        self.tilde = self.b * (1 - self.prev) / (1 - self.bar)
+
+    def x_0(self, kind, out, x_t, t):
+        a, s = np.sqrt(self.bar[t]), np.sqrt(1 - self.bar[t])
+        return {
+            "eps": lambda: (x_t - s * out) / a,
+            "x0": lambda: out,
+            "v": lambda: a * x_t - s * out,
+            "score": lambda: (x_t + s * s * out) / a,
+        }[kind]()
+
+    def mean(self, x_0, x_t, t):
+        return (
+            np.sqrt(self.prev[t]) * self.b[t] * x_0
+            + np.sqrt(1 - self.b[t]) * (1 - self.prev[t]) * x_t
+        ) / (1 - self.bar[t])
+
+    def log_variance(self, kind, t, fraction=0.0):
+        small = np.log(self.tilde[max(t, 1)])
+        if kind == "fixed_small":
+            return small
+        if kind == "fixed_large":
+            return np.log(self.b[t]) if t else small
+        f = (fraction + 1) / 2
+        return f * np.log(self.b[t]) + (1 - f) * small
