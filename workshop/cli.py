@@ -53,7 +53,7 @@ def course_commands(command):
     add("-x", "--exitfirst", action="store_true", help="stop at the first notebook that fails")
     add = command(
         test,
-        "run the test suite and, at the smoke profile, the notebooks' own tests",
+        "run the test suite and every notebook at the smoke profile",
         "Further arguments go to pytest.",
     )
     add("--no-notebooks", action="store_true", help="pytest only")
@@ -166,13 +166,12 @@ def run(args):
 
 
 def test(args):
-    "Run pytest, then the notebooks' own tests."
+    "Run pytest, then every notebook at the smoke profile."
     from .repo import find_root
-    from .testing import notebook_tests
+    from .run import run
 
-    root = find_root()
-    code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=root).returncode
-    return code or (0 if args.no_notebooks or args.rest else notebook_tests(root))
+    code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=find_root()).returncode
+    return code or (0 if args.no_notebooks or args.rest else run(profile="smoke", jobs=2))
 
 
 def check(args):

@@ -21,6 +21,7 @@ from . import repo
 from .testing import inject
 
 VERSIONS = "tests/fixtures/colab_versions.txt"
+FOR_THE_PAGES = {"pandas"}  # what the lessons use beyond the library's own needs, and Colab has
 NOT_THERE = {
     "torchmetrics",
     "lightning-utilities",
@@ -186,6 +187,7 @@ def colab_like(root, folder) -> Path:
             "ipykernel",
             "ipython",
             "psutil",
+            *FOR_THE_PAGES,
             *names,
         ]
     )

@@ -210,9 +210,13 @@ def code_cell(text, cell, module) -> str:
     return f'<div class="cell">{label}{code}</div>'
 
 
-def _second_rank(page):
-    "HTML of an output whose first headings become second ones: a page has one h1, its own."
-    return page.replace("<h1", "<h2").replace("</h1", "</h2")
+def as_part(site, page) -> str:
+    """HTML of an output as a part of a page: its first headings become second ones, for a page has
+    one h1, its own, and its links lead where those of the notebook do.
+    """
+    page = page.replace("<h1", "<h2").replace("</h1", "</h2")
+    link = re.compile(r"""(<a href=)(["'])([^"'#][^"']*)\2""")
+    return link.sub(lambda m: f"{m[1]}{m[2]}{site.relink(m[3])}{m[2]}", page)
 
 
 def outputs(site, cell, i, pictures):
@@ -237,7 +241,7 @@ def outputs(site, cell, i, pictures):
         if (i, k) in pictures:
             yield f"<figure>{pictures[i, k]}</figure>"
         elif "text/html" in data:
-            yield f'<div class="out html">{_second_rank(data["text/html"])}</div>'
+            yield f'<div class="out html">{as_part(site, data["text/html"])}</div>'
         elif "text/markdown" in data:
             yield f'<div class="out markdown">{site.render(data["text/markdown"])}</div>'
         elif "text/plain" in data:

@@ -1,12 +1,7 @@
-"""The notebooks' own tests: nbdev-test over copies that carry the smoke parameters, so that it
-takes minutes.
-"""
+"""Copies of the notebooks that carry the smoke parameters, for those who run them elsewhere."""
 
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 from . import repo
@@ -37,28 +32,3 @@ def inject(nb, parameters):
     cell["source"] = repo.source(cell) + "".join(
         f"\n{name} = {value!r}" for name, value in parameters.items()
     )
-
-
-def notebook_tests(root) -> int:
-    "Run nbdev-test over the copies, two at a time; its exit code."
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        smoke_copies(root, folder)
-        env = dict(
-            os.environ, HF_HUB_OFFLINE="1", MMGEN_HOME=str(folder / "home"), MPLBACKEND="agg"
-        )
-        env.setdefault(
-            "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2))
-        )  # two notebooks at once
-        names = [p.stem for p in repo.notebooks(root)]
-        print(f"the own tests of {len(names)} notebooks, with nbdev-test", flush=True)
-        tool = shutil.which("nbdev-test", path=str(Path(sys.executable).parent))
-        if not tool:
-            raise repo.CourseError("nbdev-test is missing; run `python3 course.py test`")
-        done = subprocess.run([tool, "nbs", "--n-workers", "2", "--do-print"], cwd=folder, env=env)
-    print(
-        f"{len(names)} passed, 0 failed"
-        if done.returncode == 0
-        else "the notebooks' own tests failed"
-    )
-    return done.returncode

@@ -154,6 +154,14 @@ def interval(stability, wanted, decay=0.1542): ...
             given="stability 19, wanted 0.8",
             because="F = 19/81, and 0.8 ** -2 - 1 = 0.5625",
         )
+        t.near(
+            "decay is 0.1542 where none is given",
+            t.call(interval, 10.0, 0.5),
+            903.545,
+            0.01,
+            given="stability 10, wanted 0.5",
+            because="0.9 ** (-1 / 0.1542) - 1 is the factor F",
+        )
 
     @wrong("recall of 1 lasts no time")
     def without_the_one(stability, wanted, decay=0.1542):

@@ -22,7 +22,7 @@ from workshop.run import kill_tree
 from workshop.testing import smoke_copies
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOK = os.environ.get("MMGEN_BROWSER_NOTEBOOK", "04_quantizer")
+NOTEBOOK = os.environ.get("MMGEN_BROWSER_NOTEBOOK", "00_tour")
 CHROMIUM = next(
     (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))),
     None,
