@@ -165,12 +165,18 @@ def run(args):
     )
 
 
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")  # two processes, a file of tests in one of them
+
+
 def test(args):
     "Run pytest, then every notebook at the smoke profile."
     from .repo import find_root
     from .run import run
 
-    code = subprocess.run([sys.executable, "-m", "pytest", *args.rest], cwd=find_root()).returncode
+    command = [sys.executable, "-m", "pytest", *(args.rest or SIDE_BY_SIDE)]
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    env = os.environ | {"OMP_NUM_THREADS": threads}
+    code = subprocess.run(command, cwd=find_root(), env=env).returncode
     return code or (0 if args.no_notebooks or args.rest else run(profile="smoke", jobs=2))
 
 

@@ -45,7 +45,7 @@ class Site:
         self.notebooks = {p.stem: opened(p) for p in repo.notebooks(root)}
         self.titles = {stem: repo.title(nb)[0] or stem for stem, nb in self.notebooks.items()}
         self.topics = {
-            kind: [s for s in self.notebooks if s[3:] in has]
+            kind: [s for s in self.notebooks if topic_of(s) in has]
             for kind, has in dict(
                 questions=question_topics(root), exercises=exercise_topics()
             ).items()
@@ -151,7 +151,10 @@ def notebook_page(site, stem):
         text = repo.source(cell)
         if cell["cell_type"] == "markdown":
             parts.append(prose_cell(site, stem, i, text, taken))
-            sections += split(text)
+            before, new = split(text)
+            if sections:
+                sections[-1][3] += " " + before
+            sections += new
         elif cell["cell_type"] == "code":
             parts.append(code_cell(text, cell, module) + "".join(outputs(site, cell, i, pictures)))
             if sections:
@@ -182,20 +185,22 @@ def prose_cell(site, stem, i, text, taken):
     return body + f'<p class="links">{" · ".join(more + site.sheets(stem))}</p>'
 
 
-def split(text) -> list:
-    """A Markdown cell as sections [anchor, heading, level, plain text]; text before its first
-    heading belongs to the section before.
+def split(text) -> tuple:
+    """A Markdown cell as the plain text before its first heading, which belongs to the section
+    before, and its sections [anchor, heading, level, plain text].
     """
-    found = headings(text)
-    pieces = re.split(r"^#{1,4}\s+.+$", text, flags=re.M)
-    return [
-        [slug(h), plain(h), level, plain(piece)] for (level, h), piece in zip(found, pieces[1:])
+    before, *pieces = re.split(r"^#{1,4}\s+.+$", text, flags=re.M)
+    sections = [
+        [slug(h), plain(h), level, plain(piece)]
+        for (level, h), piece in zip(headings(text), pieces)
     ]
+    return plain(before), sections
 
 
 def code_cell(text, cell, module) -> str:
     "A code cell without its directives and bookkeeping comments; the set-up cell is folded."
-    export = re.search(r"^#\| *export", text, re.M)
+    export = re.search(r"^#\| *export *(\S*)", text, re.M)
+    module = export[1] or module if export else ""
     text = re.sub(r"^#\|.*\n?", "", text, flags=re.M).strip("\n")
     if not text:
         return ""
@@ -204,7 +209,7 @@ def code_cell(text, cell, module) -> str:
         return f'<details class="setup"><summary>Set-up</summary>{code}</details>'
     label = (
         f'<div class="from">exported to <code>mmgen.{html.escape(module)}</code></div>'
-        if export and module
+        if module
         else ""
     )
     return f'<div class="cell">{label}{code}</div>'

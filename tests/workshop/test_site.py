@@ -471,3 +471,9 @@ def test_every_picture_says_something(whole):
         for tag in re.findall(r"<img [^>]*>", path.read_text(encoding="utf8")):
             alt = re.search(r'alt="([^"]*)"', tag)
             assert alt and 8 < len(alt[1]) <= 600, f"{path.name}: {tag[:120]}"
+
+
+def test_a_section_holds_the_prose_of_its_later_cells():
+    before, sections = site.split("goes on\n\n## A `new` one\nbegins")
+    assert before == "goes on"
+    assert sections == [["A-new-one", "A new one", 2, "begins"]]
