@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from sums import record
 
-from mmgen.data import mu_law, resample
+from mmgen.sound import mu_law, resample
 
 RATE, PEAK, QUIET = (
     8000,

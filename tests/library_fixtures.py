@@ -2,6 +2,8 @@
 chain written from the papers in numpy.
 """
 
+import wave
+
 import numpy as np
 import torch
 
@@ -73,3 +75,13 @@ class Reference:
             return np.log(self.b[t]) if t else small
         f = (fraction + 1) / 2
         return f * np.log(self.b[t]) + (1 - f) * small
+
+
+def write_wav(path, samples, rate=8000, channels=1, width=2):
+    "Write 16-bit samples (or other bytes) as a WAV file; its path."
+    with wave.open(str(path), "wb") as w:
+        w.setnchannels(channels)
+        w.setsampwidth(width)
+        w.setframerate(rate)
+        w.writeframes(np.asarray(samples).tobytes())
+    return path

@@ -25,6 +25,8 @@ __all__ = [
 ORDER = (
     "00_tour",
     "01_data",
+    "01b_sound",
+    "01c_triples",
     "02_training",
     "02b_optimizers",
     "02c_batches",
