@@ -35,6 +35,7 @@ ORDER = (
     "04_quantizer",
     "04b_codebooks",
     "05_vqvae",
+    "05b_codes",
     "06_metrics",
     "06b_features",
     "06c_report",

@@ -90,6 +90,8 @@ def test_imports_go_down_the_course():
     for module, n in order.items():
         if (ROOT / "mmgen" / module).is_dir() or module.startswith("published_"):
             continue  # a package, which its notebook explains, or a part of `mmgen.published`
+        if not (ROOT / "mmgen" / f"{module}.py").exists():
+            continue  # a second part that exports nothing; the gate `one module each` knows which
         text = (ROOT / "mmgen" / f"{module}.py").read_text(encoding="utf8")
         for other in re.findall(
             r"^\s*from \.(\w+) import|^\s*from mmgen\.(\w+) import", text, re.M
