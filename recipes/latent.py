@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-from mmgen.autoencoder import VAE, VAEConfig, vae_loss
 from mmgen.checkpoints import load_weights, save_weights
 from mmgen.core import Stopwatch, data_path, seed_everything
 from mmgen.data import DigitImages
@@ -28,6 +27,7 @@ from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_laten
 from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit, run
 from mmgen.transformer import block_optimizers
+from mmgen.vae import VAE, VAEConfig, vae_loss
 from mmgen.vqvae import VQVAE
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -32,6 +32,7 @@ ORDER = (
     "02c_batches",
     "02d_runs",
     "03_autoencoder",
+    "03b_vae",
     "04_quantizer",
     "04b_codebooks",
     "05_vqvae",
