@@ -315,8 +315,6 @@ def guidance(n, _):
         (1.0, (0.0, 1.0)),
         (1.75, (0.0, 1.0)),
         (1.75, (0.0, 0.8)),
-        (3.0, (0.0, 1.0)),
-        (5.0, (0.0, 1.0)),
     ):
         images = generate(model, asked, 1, guidance_scale=scale, interval=interval)
         own, hit = read_digits(images, asked)

@@ -17,7 +17,7 @@ MODULES = [name for name, text in HEADS.items() if ">>>" in text.partition("# AU
 
 
 def test_modules_of_lessons_have_examples():
-    assert {"training", "optimizers", "batches", "runs"} <= set(MODULES)
+    assert {"training", "optimizers", "batches", "runs", "latent", "editing"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)
