@@ -2,8 +2,7 @@
 notebook 13 and without training them again.
 
 In `mmgen.editing` read `with_known` first, a denoiser that knows a part of the picture; `inpaint`
-samples with it. `vary` starts from a picture with noise, and `slerp` goes from one noise to
-another.
+samples with it. `vary` starts from a noisy picture; `slerp` goes from noise to noise.
 
     >>> import torch
     >>> known, mask = torch.ones(1, 1, 1, 2), torch.tensor([[[[True, False]]]])
