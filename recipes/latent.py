@@ -23,7 +23,9 @@ from mmgen.core import Stopwatch, data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.diffusion import logit_normal
 from mmgen.dit import DiTConfig
+from mmgen.features import digit_net, embed
 from mmgen.latent import LatentConfig, LatentDiffusion, generate, generate_latents, latent_loss
+from mmgen.metrics import frechet_distance, precision_recall
 from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit, run
 from mmgen.transformer import block_optimizers
@@ -230,7 +232,8 @@ def recipe(n, steps):
         model, cpu, _, loss = train(
             change(new_model("pixels", SMALL, **build)), **{"steps": steps} | how
         )
-        yield {"name": name, "cpu_seconds": round(cpu), "loss": round(loss, 4), **drawn(model, n)}
+        row = {"cpu_seconds": round(cpu), "loss": round(loss, 4)}
+        yield {"name": name, **row, **drawn(model, n)}
         if name == "the recipe":
 
             def times(steps):
@@ -243,12 +246,7 @@ def recipe(n, steps):
                 "Euler": dict(solver="euler"),
                 "6 steps of Heun": dict(solver="heun", times=times(6)),
             }.items():
-                yield {
-                    "name": f"sampled with {more}",
-                    "cpu_seconds": round(cpu),
-                    "loss": round(loss, 4),
-                    **drawn(model, n, **way),
-                }
+                yield {"name": f"sampled with {more}", **row, **drawn(model, n, **way)}
 
 
 def curve(n, steps):
@@ -265,6 +263,64 @@ def curve(n, steps):
                     "cpu_seconds": round(cpu, 1),
                     **drawn(model, n),
                 }
+
+
+def against_real(own, real, n_sets=5):
+    """Figures of features `own` (n, d) against sets of as many real ones, and of real sets against
+    others, for each of five draws.
+    """
+    for draw in range(n_sets):
+        order = torch.randperm(len(real), generator=torch.Generator().manual_seed(draw))
+        a, b = real[order[: 2 * len(own)]].chunk(2)
+        both, floor = precision_recall(a, own), precision_recall(a, b)
+        yield {
+            "set": draw,
+            "frechet": round(frechet_distance(own, a), 4),
+            "frechet_floor": round(frechet_distance(b, a), 4),
+            "precision": round(both["precision"], 4),
+            "precision_floor": round(floor["precision"], 4),
+            "recall": round(both["recall"], 4),
+            "recall_floor": round(floor["recall"], 4),
+        }
+
+
+def shipped(space):
+    "A model of the package."
+    return LatentDiffusion.from_pretrained(DATA / "weights" / f"dit_{space}").eval()
+
+
+def read_digits(images, labels):
+    "Features of images (n, d), and the share that is read as asked."
+    net = digit_net()
+    return embed(images, net), (embed(images, net.forward).argmax(1) == labels).float()
+
+
+def ruler(n, _):
+    "The shipped models against real digits, with sets of several sizes."
+    real = embed(DigitImages("test").tensors()[0])
+    asked = torch.arange(5000) % 10
+    for space in ("pixels", "latents"):
+        own, hit = read_digits(generate(shipped(space), asked, 1, **WAYS[space]), asked)
+        for size in (500, 1000, 2000, 5000):
+            for row in against_real(own[:size], real):
+                share = round(hit[:size].mean().item(), 4)
+                yield {"space": space, "n": size, "recognised": share, **row}
+
+
+def guidance(n, _):
+    "The shipped model of pixels, with guidance of several scales, 1,000 images each."
+    real = embed(DigitImages("test").tensors()[0])
+    asked, model = torch.arange(1000) % 10, shipped("pixels")
+    for scale, interval in (
+        (1.0, (0.0, 1.0)),
+        (1.75, (0.0, 1.0)),
+        (1.75, (0.0, 0.8)),
+    ):
+        images = generate(model, asked, 1, guidance_scale=scale, interval=interval)
+        own, hit = read_digits(images, asked)
+        for row in against_real(own, real):
+            share = round(hit.mean().item(), 4)
+            yield {"guidance_scale": scale, "interval": interval, "recognised": share, **row}
 
 
 def systems(n, _):
@@ -358,6 +414,8 @@ PARTS = {
     "predict": (predict, 500),
     "recipe": (recipe, 500),
     "curve": (curve, 300),
+    "ruler": (ruler, 0),
+    "guidance": (guidance, 0),
     "systems": (systems, 0),
 }
 

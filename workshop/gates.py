@@ -28,7 +28,6 @@ CELLS_BEFORE, MIDDLE_LINES, EXPORT_LINES, PROSE_WORDS = 70, 12, 45, 60
 OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it is rewritten
     "00_tour",
     "09_priors",
-    "13_latent",
     "19_interview",
 )
 

@@ -54,6 +54,7 @@ ORDER = (
     "12_dit",
     "12b_published_dit",
     "13_latent",
+    "13b_editing",
     "19_interview",
 )
 NOTEBOOKS = {topic_of(name): name for name in ORDER}  # topic -> notebook, in their order

@@ -17,7 +17,8 @@ MODULES = [name for name, text in HEADS.items() if ">>>" in text.partition("# AU
 
 
 def test_modules_of_lessons_have_examples():
-    assert {"training", "optimizers", "batches", "runs", "autoencoder", "vae"} <= set(MODULES)
+    parts = {"training", "optimizers", "batches", "runs", "autoencoder", "vae", "latent", "editing"}
+    assert parts <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)
