@@ -6,6 +6,7 @@ last. Below lie `mmgen.runs` (what a run holds and saves), `mmgen.optimizers` an
 `mmgen.batches`, whose most used names are offered here too.
 
 ```python
+>>> _ = torch.manual_seed(0)
 >>> model = torch.nn.Linear(1, 1)
 >>> x = torch.linspace(-1, 1, 20)[:, None]
 >>> def loss_fn(model, batch):
