@@ -30,7 +30,6 @@ OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it 
     "01_data",
     "03_autoencoder",
     "05_vqvae",
-    "09_priors",
     "13_latent",
     "19_interview",
 )
