@@ -16,8 +16,8 @@ import torch
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.features import digit_net, embed
-from mmgen.metrics import frechet_distance, precision_recall
 from mmgen.masked import MaskedPrior
+from mmgen.metrics import frechet_distance, precision_recall
 from mmgen.priors import ARPrior, PriorConfig, draw_images, last_codes
 from mmgen.vqvae import VQVAE
 

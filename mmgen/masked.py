@@ -1,7 +1,8 @@
 """`MaskedPrior` fills in codes, `hide` and `masked_loss` train it, `masked_bound` measures it,
 and `sample_masked` draws with a schedule, an order, and `confidence`.
 
->>> net = MaskedPrior(PriorConfig(n_codes=4, shape=(2, 3), n_classes=2, dim=16, depth=1, num_heads=2))
+>>> config = PriorConfig(n_codes=4, shape=(2, 3), n_classes=2, dim=16, depth=1, num_heads=2)
+>>> net = MaskedPrior(config)
 >>> states = list(sample_masked(net, torch.tensor([0, 1]), n_steps=3))
 >>> [int((state.codes[0] < 0).sum()) for state in states]  # places still open
 [5, 3, 0]

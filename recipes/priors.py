@@ -89,7 +89,10 @@ def measure(prior, vqvae, way):
     )
 
     def draw(n, seed):
-        return (draw_images(prior, vqvae, torch.arange(n) % 10, seed, **way)[0], torch.arange(n) % 10)
+        return (
+            draw_images(prior, vqvae, torch.arange(n) % 10, seed, **way)[0],
+            torch.arange(n) % 10,
+        )
 
     report = evaluate(draw, DigitImages("test").tensors(), n=n)
     figures = {

@@ -435,7 +435,10 @@ def test_guided_ar_samples_follow_the_product():
 def test_one_place_per_pass_is_exact(order):
     exact = TablePrior(table())
     assert variation(
-        shares(last_codes(sample_masked(exact, MANY, n_steps=3, order=order, generator=generator()))), exact.p
+        shares(
+            last_codes(sample_masked(exact, MANY, n_steps=3, order=order, generator=generator()))
+        ),
+        exact.p,
     ) < 2 * floor(exact.p)
 
 
@@ -451,15 +454,19 @@ def test_random_order_draws_the_networks_own_mixture():
 def test_parallel_draws_and_confidence_are_not_exact():
     p, exact = table(), TablePrior(table())
     product_p = (p.sum((1, 2))[:, None, None] * p.sum((0, 2))[:, None] * p.sum((0, 1))).flatten()
-    at_once = shares(last_codes(sample_masked(exact, MANY, n_steps=1, order="random", generator=generator())))
+    at_once = shares(
+        last_codes(sample_masked(exact, MANY, n_steps=1, order="random", generator=generator()))
+    )
     assert (
         variation(at_once, product_p) < 2 * floor(product_p) and variation(at_once, exact.p) > 0.2
     )
     assert variation(
-        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=0.0, generator=generator()))), exact.p
+        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=0.0, generator=generator()))),
+        exact.p,
     ) > 5 * floor(exact.p)
     assert variation(
-        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=1e6, generator=generator()))), exact.p
+        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=1e6, generator=generator()))),
+        exact.p,
     ) < 2 * floor(exact.p)
 
 
@@ -553,7 +560,9 @@ def test_bad_labels_and_used_up_states():
 def test_a_line_of_codes_has_no_columns():
     line = dict(n_codes=4, shape=(5,), n_classes=1, dim=16, depth=1, num_heads=2)
     assert last_codes(ARPrior(PriorConfig(**line)).sample(LABELS * 0)).shape == (5, 5)
-    assert last_codes(MaskedPrior(PriorConfig(**line)).sample(LABELS * 0, order="raster")).min() >= 0
+    assert (
+        last_codes(MaskedPrior(PriorConfig(**line)).sample(LABELS * 0, order="raster")).min() >= 0
+    )
     with pytest.raises(ValueError, match="rows and columns"):
         PriorConfig(**line, order="columns")
 
