@@ -16,8 +16,9 @@ import torch
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.features import digit_net, embed
+from mmgen.masked import MaskedPrior
 from mmgen.metrics import frechet_distance, precision_recall
-from mmgen.priors import ARPrior, MaskedPrior, PriorConfig, finish, generate
+from mmgen.priors import ARPrior, PriorConfig, draw_images, last_codes
 from mmgen.vqvae import VQVAE
 
 AR_WAYS = [
@@ -75,7 +76,7 @@ def table(name, prior, ways, n, seed=0):
     )
     for way in ways:
         labels, start = torch.arange(n) % 10, time.process_time()
-        images, _ = generate(prior, vqvae, labels, seed, **way)
+        images, _ = draw_images(prior, vqvae, labels, seed, **way)
         ms = (time.process_time() - start) / n * 1000
         hit, fd, precision, recall = figures(images, labels)
         text = ", ".join(f"{k} {v}" for k, v in way.items()) or "as is"
@@ -100,7 +101,7 @@ def cache(repeats=3, batch=50):
     for _ in range(repeats):
         for cached in (True, False):
             start = time.process_time()
-            codes[cached] = finish(
+            codes[cached] = last_codes(
                 prior.sample(labels, cache=cached, generator=torch.Generator().manual_seed(0))
             )
             times[cached].append(time.process_time() - start)

@@ -325,8 +325,9 @@ def guidance(n, _):
 
 def systems(n, _):
     "Ways of drawing digits: what they were trained for, what an image takes, and how good it is."
-    from mmgen.priors import ARPrior, MaskedPrior
-    from mmgen.priors import generate as from_codes
+    from mmgen.masked import MaskedPrior
+    from mmgen.priors import ARPrior
+    from mmgen.priors import draw_images as from_codes
 
     vqvae = VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
 

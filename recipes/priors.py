@@ -22,15 +22,8 @@ import torch
 from mmgen.checkpoints import save_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
-from mmgen.priors import (
-    ARPrior,
-    MaskedPrior,
-    PriorConfig,
-    ar_loss,
-    generate,
-    masked_bound,
-    masked_loss,
-)
+from mmgen.masked import MaskedPrior, masked_bound, masked_loss
+from mmgen.priors import ARPrior, PriorConfig, ar_loss, draw_images
 from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit
 from mmgen.transformer import block_optimizers
@@ -96,7 +89,10 @@ def measure(prior, vqvae, way):
     )
 
     def draw(n, seed):
-        return (generate(prior, vqvae, torch.arange(n) % 10, seed, **way)[0], torch.arange(n) % 10)
+        return (
+            draw_images(prior, vqvae, torch.arange(n) % 10, seed, **way)[0],
+            torch.arange(n) % 10,
+        )
 
     report = evaluate(draw, DigitImages("test").tensors(), n=n)
     figures = {

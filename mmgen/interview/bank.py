@@ -45,6 +45,7 @@ ORDER = (
     "08_attention",
     "08b_transformer",
     "09_priors",
+    "09b_masked",
     "10_diffusion",
     "10a_predictions",
     "10b_chain",

@@ -17,28 +17,31 @@ from mmgen.checkpoints import load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.features import digit_net, embed
-from mmgen.priors import (
+from mmgen.masked import (
     SCHEDULES,
-    ARPrior,
-    Drawn,
     MaskedPrior,
-    PriorConfig,
-    TablePrior,
-    ar_loss,
     confidence,
-    draw,
-    finish,
-    generate,
-    guide,
     gumbel,
-    halton,
-    halton_order,
     hide,
     masked_bound,
     masked_loss,
+    sample_masked,
+    still_open,
+)
+from mmgen.priors import (
+    ARPrior,
+    Drawn,
+    PriorConfig,
+    TablePrior,
+    ar_loss,
+    draw,
+    draw_images,
+    guide,
+    halton,
+    halton_order,
+    last_codes,
     places_in_order,
     sharpen,
-    still_open,
 )
 from mmgen.training import Batches, Muon, Recipe, fit, run
 from mmgen.transformer import block_optimizers
@@ -397,7 +400,7 @@ MANY = torch.zeros(N, dtype=torch.int64)
 def test_ar_samples_follow_its_own_probabilities():
     p = prior(ARPrior)
     exact = (-p.nll(EVERY, NONE)).double().exp()
-    assert variation(shares(finish(p.sample(MANY, generator=generator()))), exact) < 2 * floor(
+    assert variation(shares(last_codes(p.sample(MANY, generator=generator()))), exact) < 2 * floor(
         exact
     )
     sharp = (
@@ -408,7 +411,7 @@ def test_ar_samples_follow_its_own_probabilities():
         .exp()
     )
     assert variation(
-        shares(finish(p.sample(MANY, temperature=0.5, generator=generator()))), sharp
+        shares(last_codes(p.sample(MANY, temperature=0.5, generator=generator()))), sharp
     ) < 2 * floor(sharp)
 
 
@@ -424,7 +427,7 @@ def test_guided_ar_samples_follow_the_product():
         .exp()
     )
     assert variation(
-        shares(finish(p.sample(MANY, guidance_scale=2.0, generator=generator()))), exact
+        shares(last_codes(p.sample(MANY, guidance_scale=2.0, generator=generator()))), exact
     ) < 2 * floor(exact)
 
 
@@ -432,7 +435,10 @@ def test_guided_ar_samples_follow_the_product():
 def test_one_place_per_pass_is_exact(order):
     exact = TablePrior(table())
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, order=order, generator=generator()))), exact.p
+        shares(
+            last_codes(sample_masked(exact, MANY, n_steps=3, order=order, generator=generator()))
+        ),
+        exact.p,
     ) < 2 * floor(exact.p)
 
 
@@ -441,22 +447,26 @@ def test_random_order_draws_the_networks_own_mixture():
     net = prior(MaskedPrior)
     own = torch.stack([by_order(net, EVERY, o) for o in permutations(range(3))]).exp().mean(0)
     assert variation(
-        shares(finish(net.sample(MANY, n_steps=3, order="random", generator=generator()))), own
+        shares(last_codes(net.sample(MANY, n_steps=3, order="random", generator=generator()))), own
     ) < 2 * floor(own)
 
 
 def test_parallel_draws_and_confidence_are_not_exact():
     p, exact = table(), TablePrior(table())
     product_p = (p.sum((1, 2))[:, None, None] * p.sum((0, 2))[:, None] * p.sum((0, 1))).flatten()
-    at_once = shares(finish(exact.sample(MANY, n_steps=1, order="random", generator=generator())))
+    at_once = shares(
+        last_codes(sample_masked(exact, MANY, n_steps=1, order="random", generator=generator()))
+    )
     assert (
         variation(at_once, product_p) < 2 * floor(product_p) and variation(at_once, exact.p) > 0.2
     )
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, noise=0.0, generator=generator()))), exact.p
+        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=0.0, generator=generator()))),
+        exact.p,
     ) > 5 * floor(exact.p)
     assert variation(
-        shares(finish(exact.sample(MANY, n_steps=3, noise=1e6, generator=generator()))), exact.p
+        shares(last_codes(sample_masked(exact, MANY, n_steps=3, noise=1e6, generator=generator()))),
+        exact.p,
     ) < 2 * floor(exact.p)
 
 
@@ -490,7 +500,7 @@ def test_cache_gives_equal_codes(order, scale):
     states = list(p.sample(LABELS, guidance_scale=scale, generator=generator()))
     assert torch.equal(
         states[-1].codes,
-        finish(p.sample(LABELS, guidance_scale=scale, cache=False, generator=generator())),
+        last_codes(p.sample(LABELS, guidance_scale=scale, cache=False, generator=generator())),
     )
     assert len(states) == 12 and [st.fresh.sum(1).unique().tolist() for st in states] == [[1]] * 12
 
@@ -500,7 +510,7 @@ def test_completion_keeps_what_was_given():
     codes[:, 5:] = -1
     codes[0, :] = torch.arange(12) % 6  # a row that is full already
     given = codes.clone()
-    out = finish(net.sample(LABELS, n_steps=3, codes=codes, generator=generator()))
+    out = last_codes(net.sample(LABELS, n_steps=3, codes=codes, generator=generator()))
     assert (
         torch.equal(codes, given)
         and torch.equal(out[given >= 0], given[given >= 0])
@@ -511,11 +521,11 @@ def test_completion_keeps_what_was_given():
 def test_sampling_puts_the_mode_back_and_uses_no_dropout():
     for make in (ARPrior, MaskedPrior):
         p = prior(make, GRID).train()
-        a, b = (finish(p.sample(LABELS, generator=generator())) for _ in range(2))
+        a, b = (last_codes(p.sample(LABELS, generator=generator())) for _ in range(2))
         assert (
             p.training
             and torch.equal(a, b)
-            and torch.equal(a, finish(p.eval().sample(LABELS, generator=generator())))
+            and torch.equal(a, last_codes(p.eval().sample(LABELS, generator=generator())))
         )
 
 
@@ -525,31 +535,34 @@ def test_sampling_puts_the_mode_back_and_uses_no_dropout():
         ({"order": "spiral"}, ValueError, "order='spiral'"),
         ({"order": torch.arange(3)}, ValueError, "places 0 to 11 once"),
         ({"n_steps": 0}, ValueError, "n_steps=0"),
-        ({"schedule": "cosin"}, ValueError, "schedule='cosin'; expected one of cosine"),
+        ({"schedule": "cosin"}, ValueError, "schedule='cosin'; expected one of 'cosine'"),
         ({"codes": torch.zeros(5, 3).long()}, ValueError, r"expected \(5, 12\)"),
         ({"codes": torch.full((5, 12), 6)}, IndexError, "expected 0 to 5"),
         ({"codes": torch.zeros(5, 12)}, TypeError, "int64"),
         ({"guidance_scale": math.nan}, ValueError, "guidance_scale=nan"),
+        ({"noise": math.nan}, ValueError, "noise=nan"),
     ],
 )
 def test_bad_arguments_of_the_masked_sampler(how, error, words):
     with pytest.raises(error, match=words):
-        finish(prior(MaskedPrior, GRID).sample(LABELS, **how))
+        last_codes(prior(MaskedPrior, GRID).sample(LABELS, **how))
 
 
 def test_bad_labels_and_used_up_states():
     with pytest.raises(IndexError, match="labels"):
-        finish(prior(ARPrior, GRID).sample(LABELS + 5))
+        last_codes(prior(ARPrior, GRID).sample(LABELS + 5))
     states = prior(ARPrior, GRID).sample(LABELS)
-    finish(states)
+    last_codes(states)
     with pytest.raises(ValueError, match="used up"):
-        finish(states)
+        last_codes(states)
 
 
 def test_a_line_of_codes_has_no_columns():
     line = dict(n_codes=4, shape=(5,), n_classes=1, dim=16, depth=1, num_heads=2)
-    assert finish(ARPrior(PriorConfig(**line)).sample(LABELS * 0)).shape == (5, 5)
-    assert finish(MaskedPrior(PriorConfig(**line)).sample(LABELS * 0, order="raster")).min() >= 0
+    assert last_codes(ARPrior(PriorConfig(**line)).sample(LABELS * 0)).shape == (5, 5)
+    assert (
+        last_codes(MaskedPrior(PriorConfig(**line)).sample(LABELS * 0, order="raster")).min() >= 0
+    )
     with pytest.raises(ValueError, match="rows and columns"):
         PriorConfig(**line, order="columns")
 
@@ -626,20 +639,20 @@ def test_saved_and_loaded_it_is_the_same(make, tmp_path):
     p.save_pretrained(tmp_path)
     again = make.from_pretrained(tmp_path)
     assert again.config == p.config and torch.equal(
-        finish(again.sample(LABELS, generator=generator())),
-        finish(p.sample(LABELS, generator=generator())),
+        last_codes(again.sample(LABELS, generator=generator())),
+        last_codes(p.sample(LABELS, generator=generator())),
     )
 
 
 def test_generate_decodes_what_it_draws():
     torch.manual_seed(0)
     vqvae = VQVAE(VQVAEConfig(width=8, encoder_depth=1, decoder_depth=1, n_codes=6, dim=4)).eval()
-    x, k = generate(prior(MaskedPrior, GRID), vqvae, LABELS, seed=1, batch_size=2, n_steps=3)
+    x, k = draw_images(prior(MaskedPrior, GRID), vqvae, LABELS, seed=1, batch_size=2, n_steps=3)
     assert x.shape == (5, 1, 12, 16) and k.shape == (5, 3, 4)
     with torch.no_grad():
         assert_close(x, vqvae.decode_indices(k).clamp(-1, 1))
     assert torch.equal(
-        k, generate(prior(MaskedPrior, GRID), vqvae, LABELS, seed=1, batch_size=2, n_steps=3)[1]
+        k, draw_images(prior(MaskedPrior, GRID), vqvae, LABELS, seed=1, batch_size=2, n_steps=3)[1]
     )
 
 
@@ -678,7 +691,7 @@ def test_shipped_weights_reproduce_their_record(kind):
     nats = p.nll(k, y) if kind == "ar" else masked_bound(p, k, y, 10, generator())
     assert nats.mean().item() / math.log(2) == pytest.approx(want["bits_per_image"], rel=5e-3)
     labels = torch.arange(want["samples"]) % 10
-    images, _ = generate(p, vqvae, labels, 0, **want["sampling"])
+    images, _ = draw_images(p, vqvae, labels, 0, **want["sampling"])
     net = digit_net()
     assert (embed(images, net.forward).argmax(1) == labels).float().mean().item() == pytest.approx(
         want["recognised"], abs=0.006
@@ -703,7 +716,7 @@ def test_codes_labels_and_tokenizers_that_do_not_fit_are_told():
             read(codes, y)
     other = VQVAE(VQVAEConfig(n_codes=ar.n_codes + 1, width=16))
     with pytest.raises(ValueError, match="vqvae has 7 codes, prior 6; expected the tokenizer"):
-        generate(ar, other, y)
+        draw_images(ar, other, y)
     assert (
-        generate(ar, VQVAE(VQVAEConfig(n_codes=6, width=16)), [0, 1])[0].shape[0] == 2
+        draw_images(ar, VQVAE(VQVAEConfig(n_codes=6, width=16)), [0, 1])[0].shape[0] == 2
     )  # labels may be a list

@@ -670,7 +670,8 @@ def test_fit_refuses_muon_on_a_table():
 def our_models():
     "One of each kind, with the optimizers that the notebooks give it."
     from mmgen.dit import DiT, DiTConfig
-    from mmgen.priors import ARPrior, MaskedPrior, PriorConfig
+    from mmgen.masked import MaskedPrior
+    from mmgen.priors import ARPrior, PriorConfig
     from mmgen.transformer import block_optimizers
     from mmgen.vqgan import VQGAN, VQGANConfig, gan_optimizers
     from mmgen.vqvae import VQVAE, VQVAEConfig
