@@ -4,7 +4,7 @@ Attention, from its parts to the layer. Read in this order: `causal_mask` and `v
 look where), `attention_weights` and `attend` (the function), `Attention` (the layer with its
 heads), `attention_maps`, then positions: `sincos` adds them, `rotation` and `rotate` turn by them.
 
-```
+```python
 >>> layer = Attention(dim=8, num_heads=2, causal=True)
 >>> layer(torch.zeros(1, 3, 8)).shape
 torch.Size([1, 3, 8])

@@ -5,7 +5,7 @@ A transformer from its parts. Read in this order: `RMSNorm` and `LayerNorm`, `ML
 `Residual` and `Block` (a part with its norm and sum), `KVCache`, `TransformerConfig`, then
 `Transformer`. `LabelEmbedding` makes a prefix of a class; `block_optimizers` is for training.
 
-```
+```python
 >>> model = Transformer(TransformerConfig(vocab_size=8, shape=(7, 7), dim=32, depth=2))
 >>> model(torch.zeros(1, 49, dtype=torch.int64)).shape
 torch.Size([1, 49, 8])
