@@ -70,9 +70,8 @@ def eval_mode(module):
     """Inside, every part of a module is in eval mode; after, each in the mode that it had. What is
     no module passes.
     """
-    modes = (
-        [(m, m.training) for m in module.modules()] if isinstance(module, torch.nn.Module) else []
-    )
+    parts = module.modules() if isinstance(module, torch.nn.Module) else ()
+    modes = [(m, m.training) for m in parts]
     for m, _ in modes:
         m.training = False
     try:
@@ -125,10 +124,9 @@ class Stopwatch:
         return self
 
     def __exit__(self, *_):
-        self.wall, self.cpu = (
-            time.perf_counter() - self._start[0],
-            time.process_time() - self._start[1],
-        )
+        wall, cpu = self._start
+        self.wall = time.perf_counter() - wall
+        self.cpu = time.process_time() - cpu
 
 
 def plus_minus(values, digits: int = 2) -> str:

@@ -26,7 +26,6 @@ KEPT = ("tags", "covers")  # cell metadata: what a cell is, and which claims it 
 NOTEBOOK_MB, REPOSITORY_MB, CELL_LINES = 1, 50, 90
 CELLS_BEFORE, MIDDLE_LINES, EXPORT_LINES, PROSE_WORDS = 70, 12, 45, 60
 OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it is rewritten
-    "00_tour",
     "19_interview",
 )
 

@@ -173,7 +173,7 @@ def test_a_notebook_runs_to_its_end(page):
 
 
 def test_a_slider_redraws_its_picture(page):
-    cell = next(i for i, s in enumerate(sources(page)) if "Slider" in s and "ipywidgets" in s)
+    cell = next(i for i, s in enumerate(sources(page)) if "interact(" in s and "ipywidgets" in s)
     page.evaluate(
         "i => window.jupyterapp.shell.currentWidget.content.scrollToItem(i, 'center')", cell
     )
