@@ -124,6 +124,15 @@ def test_no_page_is_wider_than_a_phone(open_page, built):
     )
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_every_line_of_code_is_seen_whole(open_page, built, width):
+    page = open_page("index.html", width=width)
+    blocks = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    for path in sorted(built.glob("*.html")):
+        page.goto(path.as_uri())
+        assert page.eval_on_selector_all("pre.code", blocks) == [], path.name
+
+
 def test_pictures_load_and_headings_are_reached(open_page):
     page = open_page("04_quantizer.html#The-gradient-stops-at-the-argmin")
     top = page.locator("[id='The-gradient-stops-at-the-argmin']").bounding_box()["y"]

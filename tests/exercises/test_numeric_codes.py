@@ -76,8 +76,8 @@ def bits_to_name(n):
     return (n - 1).bit_length()  # of n = 2, 4, 8, ..: length of the largest index in binary
 
 
-def critic(n, padding):
-    "Kernel sizes and strides of a patch critic as a stack of convolutions with positive weights."
+def discriminator(n, padding):
+    "Kernels and strides of a patch discriminator as a stack of convolutions, weights positive."
     layers = [torch.nn.Conv2d(1, 1, 4, stride, padding, bias=False) for stride in [2] * n + [1, 1]]
     for layer in layers:
         torch.nn.init.constant_(layer.weight, 0.1)
@@ -309,14 +309,14 @@ def _(D, r):
 @oracle("vqgan.receptive-field")
 def _(n):
     x = torch.ones(1, 1, 300, 300, dtype=torch.float64, requires_grad=True)
-    out = critic(n, 0)(x)
+    out = discriminator(n, 0)(x)
     out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
     return (x.grad[0, 0] != 0).any(0).sum()
 
 
 @oracle("vqgan.map-of-logits")
 def _(n, S):
-    return critic(n, 1)(torch.zeros(1, 1, S, S, dtype=torch.float64)).numel()
+    return discriminator(n, 1)(torch.zeros(1, 1, S, S, dtype=torch.float64)).numel()
 
 
 @oracle("vqgan.balanced-weight")

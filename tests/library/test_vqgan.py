@@ -148,15 +148,15 @@ def test_a_config_names_a_field_that_is_out_of_range(field, bad, words):
         VQGANConfig(**{field: bad})
 
 
-# Critics
+# Discriminators
 
 
 @pytest.mark.parametrize("layers,size,places", [(1, 28, 14), (2, 28, 7), (3, 32, 4), (2, 30, 7)])
-def test_patch_critic_gives_a_map(layers, size, places):
+def test_patch_discriminator_gives_a_map(layers, size, places):
     assert PatchDiscriminator(3, 4, layers)(images(2, 3, size)).shape == (2, 1, places, places)
 
 
-def test_patch_critic_is_not_affine_and_judges_each_image_alone():
+def test_patch_discriminator_is_not_affine_and_judges_each_image_alone():
     torch.manual_seed(0)
     d, x = PatchDiscriminator(), images(4)
     assert (d(x * 2) - 2 * d(x) + d(x * 0)).abs().max() > 1e-3
@@ -166,7 +166,7 @@ def test_patch_critic_is_not_affine_and_judges_each_image_alone():
     ) == 2
 
 
-def test_the_critics_of_scales_and_maps():
+def test_the_discriminators_of_scales_and_maps():
     x = images(3)
     assert MultiScaleDiscriminator(width=4)(x).shape == (3, 49 + 9)
     net = digit_net("loss")
@@ -201,7 +201,7 @@ def test_each_turn_leaves_the_other_player_alone(discriminator):
     assert all(p.requires_grad for p in model.discriminator.parameters())  # frozen() let go
 
 
-def test_the_critics_push_changes_the_codecs_gradient():
+def test_the_discriminators_push_changes_the_codecs_gradient():
     x, grads = images(), []
     for adversarial in (0.0, 1.0):
         model = duel(adversarial=adversarial)
@@ -248,7 +248,7 @@ def test_the_voice_starts_rises_and_rests():
     assert rest == [1, 0, 0, 1, 0, 0]
 
 
-def test_a_resting_critic_does_not_move_and_costs_no_gradient():
+def test_a_resting_discriminator_does_not_move_and_costs_no_gradient():
     model = duel(start=100)
     x = images()
     _, logs, *shown = generator_loss(model, x)
@@ -268,7 +268,7 @@ def test_fakes_survive_accumulation():
     assert int(model.batches) == 6 and math.isfinite(state.logs["discriminator"])
 
 
-def test_evaluation_computes_the_loss_without_the_critic():
+def test_evaluation_computes_the_loss_without_the_discriminator():
     model = duel().eval()
     with torch.no_grad():
         loss, logs, *_ = generator_loss(model, images())
