@@ -428,10 +428,11 @@ def tables(parts, n, out):
     for part in parts:
         make, steps = PARTS[part]
         found[part] = []
+        found["made"] = found.get("made", {}) | {part: about()}  # each part on its own day
         for row in make(n, steps):
             print(part, json.dumps(row), file=sys.stderr, flush=True)
             found[part].append(row)
-            whole = about(n=n, floor=floor) | {k: found[k] for k in PARTS if k in found}
+            whole = about(n=n, floor=floor) | {k: found[k] for k in ("made", *PARTS) if k in found}
             out.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf8")
 
 

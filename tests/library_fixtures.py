@@ -2,12 +2,16 @@
 chain written from the papers in numpy.
 """
 
+import hashlib
 import wave
 
 import numpy as np
 import torch
 
 from mmgen.chain import GaussianDiffusion, linear_betas
+from mmgen.core import seed_everything
+from mmgen.dit import DiTConfig
+from mmgen.latent import LatentConfig, LatentDiffusion
 
 
 def gen(seed=0):
@@ -85,3 +89,28 @@ def write_wav(path, samples, rate=8000, channels=1, width=2):
         w.setframerate(rate)
         w.writeframes(np.asarray(samples).tobytes())
     return path
+
+
+def fingerprints(x) -> set:
+    "A digest of each row, so that two sets can be held beside each other."
+    return {hashlib.sha1(row.numpy().tobytes()).digest() for row in x}
+
+
+SMALL_DIT = dict(patch=1, dim=32, depth=1, num_heads=1, n_classes=10)
+
+
+def latents(vqvae, **changes):
+    "A small diffusion of the latents of a VQ-VAE."
+    return LatentDiffusion(
+        LatentConfig(DiTConfig((8, 7, 7), **SMALL_DIT), vqvae.config, **changes), vqvae
+    )
+
+
+def pixels(seed=0, **changes):
+    "A small diffusion of pixels whose every number matters, in eval mode."
+    seed_everything(seed)
+    dit = DiTConfig((1, 28, 28), **SMALL_DIT | {"patch": 7})
+    model = LatentDiffusion(LatentConfig(dit, **changes))
+    for p in model.dit.parameters():
+        torch.nn.init.normal_(p, std=0.1)  # at the start a DiT says nothing
+    return model.eval()

@@ -174,8 +174,7 @@ def test(args):
     from .run import run
 
     command = [sys.executable, "-m", "pytest", *(args.rest or SIDE_BY_SIDE)]
-    threads = os.environ.get("OMP_NUM_THREADS", "1")
-    env = os.environ | {"OMP_NUM_THREADS": threads}
+    env = os.environ if args.rest else {"OMP_NUM_THREADS": "1"} | os.environ
     code = subprocess.run(command, cwd=find_root(), env=env).returncode
     return code or (0 if args.no_notebooks or args.rest else run(profile="smoke", jobs=2))
 

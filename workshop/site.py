@@ -199,8 +199,7 @@ def split(text) -> tuple:
 
 def code_cell(text, cell, module) -> str:
     "A code cell without its directives and bookkeeping comments; the set-up cell is folded."
-    export = re.search(r"^#\| *export *(\S*)", text, re.M)
-    module = export[1] or module if export else ""
+    export = re.search(r"^#\| *export", text, re.M)
     text = re.sub(r"^#\|.*\n?", "", text, flags=re.M).strip("\n")
     if not text:
         return ""
@@ -209,7 +208,7 @@ def code_cell(text, cell, module) -> str:
         return f'<details class="setup"><summary>Set-up</summary>{code}</details>'
     label = (
         f'<div class="from">exported to <code>mmgen.{html.escape(module)}</code></div>'
-        if module
+        if export and module
         else ""
     )
     return f'<div class="cell">{label}{code}</div>'
@@ -220,8 +219,8 @@ def as_part(site, page) -> str:
     one h1, its own, and its links lead where those of the notebook do.
     """
     page = page.replace("<h1", "<h2").replace("</h1", "</h2")
-    link = re.compile(r"""(<a href=)(["'])([^"'#][^"']*)\2""")
-    return link.sub(lambda m: f"{m[1]}{m[2]}{site.relink(m[3])}{m[2]}", page)
+    link = re.compile(r"""<a href=(["'])([^"'#][^"']*)\1""")
+    return link.sub(lambda m: f"<a href={m[1]}{site.relink(m[2]) or '#'}{m[1]}", page)
 
 
 def outputs(site, cell, i, pictures):

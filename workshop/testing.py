@@ -8,12 +8,11 @@ from . import repo
 
 
 def smoke_copies(root, folder):
-    """Copy the notebooks with the smoke parameters put into their parameters cell; nbdev finds its
-    settings beside them.
+    """Copy the notebooks with the smoke parameters put into their parameters cell, and link the
+    data beside them.
     """
     given = repo.profile(root, "smoke")
     (folder / "nbs").mkdir()
-    shutil.copy(Path(root) / "pyproject.toml", folder)
     try:
         os.symlink(Path(root).resolve() / "data", folder / "data")
     except OSError:

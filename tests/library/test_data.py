@@ -3,7 +3,6 @@
 import hashlib
 import io
 import re
-import socket
 import struct
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from library_fixtures import fingerprints
 from PIL import Image
 from torch.testing import assert_close
 
@@ -31,32 +31,12 @@ from mmgen.data import (
     read_checked,
     verify,
 )
-from mmgen.sound import (
-    FreeSpokenDigits,
-    SpokenDigits,
-)
+from mmgen.sound import FreeSpokenDigits, SpokenDigits
 from mmgen.triples import Triples
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 SMALL = "speech/chinese-test.npz"
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    def refuse(*a, **k):
-        raise AssertionError("a test or a loader went to the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.delenv("MMGEN_DATA", raising=False)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return {s: DigitImages(s) for s in SPLITS}
-
-
-def fingerprints(x):
-    return {hashlib.sha1(row.numpy().tobytes()).digest() for row in x}
 
 
 # Checksums
@@ -168,7 +148,7 @@ def test_unknown_name():
 # Images
 
 
-def test_mnist_is_the_published_one(digits):
+def test_mnist_is_the_published_one(splits):
     published = {
         "train": (
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -179,18 +159,18 @@ def test_mnist_is_the_published_one(digits):
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
     }
-    for part, splits in (("train", ("train", "valid")), ("t10k", ("test",))):
+    for part, names in (("train", ("train", "valid")), ("t10k", ("test",))):
         images, labels = (
-            torch.cat([getattr(digits[s], f) for s in splits]) for f in ("images", "labels")
+            torch.cat([getattr(splits[s], f) for s in names]) for f in ("images", "labels")
         )
         idx = struct.pack(">4i", 2051, len(images), 28, 28) + images.numpy().tobytes()
         idy = struct.pack(">2i", 2049, len(labels)) + labels.to(torch.uint8).numpy().tobytes()
         assert (hashlib.sha256(idx).hexdigest(), hashlib.sha256(idy).hexdigest()) == published[part]
 
 
-def test_mnist_as_dataset(digits):
-    assert [len(digits[s]) for s in SPLITS] == [55_000, 5_000, 10_000]
-    ds = digits["valid"]
+def test_mnist_as_dataset(splits):
+    assert [len(splits[s]) for s in SPLITS] == [55_000, 5_000, 10_000]
+    ds = splits["valid"]
     x, y = ds.tensors()
     assert (
         x.shape == (5000, 1, 28, 28)
@@ -209,8 +189,8 @@ def test_mnist_as_dataset(digits):
     assert batch[0].shape == (8, 1, 28, 28) and batch[1].shape == (8,)
 
 
-def test_no_image_is_in_two_splits(digits):
-    prints = [fingerprints(digits[s].images) for s in SPLITS]
+def test_no_image_is_in_two_splits(splits):
+    prints = [fingerprints(splits[s].images) for s in SPLITS]
     assert not (prints[0] & prints[1] or prints[0] & prints[2] or prints[1] & prints[2])
 
 

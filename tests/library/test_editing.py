@@ -4,59 +4,34 @@ import math
 
 import pytest
 import torch
+from library_fixtures import latents, pixels
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from mmgen.core import data_path, seed_everything
-from mmgen.data import DigitImages
-from mmgen.dit import DiTConfig
+from mmgen.core import data_path
 from mmgen.editing import inpaint, slerp, vary, whole_places, with_known
-from mmgen.latent import LatentConfig, LatentDiffusion, denoiser
+from mmgen.latent import LatentDiffusion, denoiser
 from mmgen.samplers import finish, sample
-from mmgen.vqvae import VQVAE
-
-SMALL = dict(patch=1, dim=32, depth=1, num_heads=1, n_classes=10)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return tuple(t[:200] for t in DigitImages("test").tensors())
-
-
-@pytest.fixture(scope="module")
-def vqvae():
-    return VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
-
-
-def latents(vqvae, **changes):
-    return LatentDiffusion(
-        LatentConfig(DiTConfig((8, 7, 7), **SMALL), vqvae.config, **changes), vqvae
-    )
-
-
-def pixels(seed=0, **changes):
-    seed_everything(seed)
-    model = LatentDiffusion(LatentConfig(DiTConfig((1, 28, 28), **SMALL | {"patch": 7}), **changes))
-    for p in model.dit.parameters():
-        torch.nn.init.normal_(p, std=0.1)  # at the start a DiT says nothing
-    return model.eval()
 
 
 @pytest.mark.parametrize("space", ["pixels", "latents"])
-def test_what_is_kept_is_kept_to_the_last_bit(vqvae, digits, space):
-    model = pixels() if space == "pixels" else latents(vqvae).measure(digits[0]).eval()
+def test_what_is_kept_is_kept_to_the_last_bit(vqvae, few, space):
+    model = pixels() if space == "pixels" else latents(vqvae).measure(few[0]).eval()
     mask = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
     mask[..., 5:17, 3:20] = True
-    out = inpaint(model, digits[0][:4], digits[1][:4], mask, n_steps=4)
-    assert torch.equal(
-        out[mask.expand_as(out)], digits[0][:4][mask.expand_as(out)]
-    ) and out.shape == (4, 1, 28, 28)
-    assert (out - digits[0][:4])[~mask.expand_as(out)].abs().max() > 0.01
+    out = inpaint(model, few[0][:4], few[1][:4], mask, n_steps=4)
+    assert torch.equal(out[mask.expand_as(out)], few[0][:4][mask.expand_as(out)]) and out.shape == (
+        4,
+        1,
+        28,
+        28,
+    )
+    assert (out - few[0][:4])[~mask.expand_as(out)].abs().max() > 0.01
 
 
-def test_everything_kept_in_latents_is_the_reconstruction_inside(vqvae, digits):
-    model = latents(vqvae).measure(digits[0]).eval()
-    x, y = digits[0][:4], digits[1][:4]
+def test_everything_kept_in_latents_is_the_reconstruction_inside(vqvae, few):
+    model = latents(vqvae).measure(few[0]).eval()
+    x, y = few[0][:4], few[1][:4]
     z, all_ = model.encode(x), torch.ones(4, 1, 7, 7, dtype=torch.bool)
     states = sample(with_known(denoiser(model, y), z, all_), model.path, torch.randn_like(z), 6)
     assert_close(finish(states), z, atol=1e-5, rtol=0)
@@ -78,15 +53,15 @@ def test_the_known_part_runs_on_its_straight_path():
         assert_close(state.x_t[..., :9], expected[..., :9], atol=1e-5, rtol=0)
 
 
-def test_a_place_is_kept_only_if_all_its_pixels_are(vqvae, digits):
-    model = latents(vqvae).measure(digits[0]).eval()
+def test_a_place_is_kept_only_if_all_its_pixels_are(vqvae, few):
+    model = latents(vqvae).measure(few[0]).eval()
     mask = torch.ones(1, 1, 28, 28, dtype=torch.bool)
     mask[..., 10, 10] = False  # one pixel of place (2, 2)
-    drawn = inpaint(model, digits[0][:2], digits[1][:2], mask, n_steps=3)
+    drawn = inpaint(model, few[0][:2], few[1][:2], mask, n_steps=3)
     hole = (F.max_pool2d((~mask).float(), 4) > 0)[0, 0]  # the mask of places, made another way
-    z, generator = model.encode(digits[0][:2]), torch.Generator().manual_seed(0)
+    z, generator = model.encode(few[0][:2]), torch.Generator().manual_seed(0)
     states = sample(
-        with_known(denoiser(model, digits[1][:2], 2.0), z, ~hole),
+        with_known(denoiser(model, few[1][:2], 2.0), z, ~hole),
         model.path,
         torch.randn(z.shape, generator=generator),
         3,
@@ -95,17 +70,17 @@ def test_a_place_is_kept_only_if_all_its_pixels_are(vqvae, digits):
     assert hole.sum() == 1 and torch.equal(drawn[..., 10, 10], expected[..., 10, 10])
 
 
-def test_bad_masks_are_refused(digits):
-    model, (x, y) = pixels(), (digits[0][:2], digits[1][:2])
+def test_bad_masks_are_refused(few):
+    model, (x, y) = pixels(), (few[0][:2], few[1][:2])
     with pytest.raises(TypeError, match="mask is torch.float32; expected torch.bool"):
         inpaint(model, x, y, torch.ones(1, 1, 28, 28))
     with pytest.raises(ValueError, match="mask has shape .*expected .*28"):
         inpaint(model, x, y, torch.ones(1, 1, 7, 7, dtype=torch.bool))
 
 
-def test_vary_keeps_more_the_earlier_it_starts(digits):
+def test_vary_keeps_more_the_earlier_it_starts(few):
     model = LatentDiffusion.from_pretrained(data_path("weights", "dit_pixels")).eval()
-    x, y = digits[0][:16], digits[1][:16]
+    x, y = few[0][:16], few[1][:16]
     away = [(vary(model, x, y, t) - x).square().mean().item() for t in (0.2, 0.5, 0.9)]
     assert away[0] < away[1] < away[2]
     for t in (0, -0.1, 1.1, math.nan):
@@ -136,8 +111,8 @@ def test_a_place_with_one_unknown_pixel_is_unknown():
     assert kept[1, 0].tolist() == [[True, True], [False, True]]
 
 
-def test_labels_may_be_a_list(digits):
-    model, x = pixels(), digits[0][:2]
+def test_labels_may_be_a_list(few):
+    model, x = pixels(), few[0][:2]
     mask = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
     y = torch.tensor([3, 4])
     assert torch.equal(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from library_fixtures import SMALL_DIT, latents, pixels
 from torch.testing import assert_close
 
 from mmgen.checkpoints import load_weights
@@ -21,84 +22,57 @@ from mmgen.latent import (
     latent_loss,
 )
 from mmgen.training import Batches, Recipe, fit
-from mmgen.vqvae import VQVAE, VQVAEConfig
-
-SMALL = dict(patch=1, dim=32, depth=1, num_heads=1, n_classes=10)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return tuple(t[:200] for t in DigitImages("test").tensors())
-
-
-@pytest.fixture(scope="module")
-def vqvae():
-    return VQVAE.from_pretrained(data_path("weights", "vqvae_mnist")).eval()
-
-
-def latents(vqvae, **changes):
-    return LatentDiffusion(
-        LatentConfig(DiTConfig((8, 7, 7), **SMALL), vqvae.config, **changes), vqvae
-    )
-
-
-def pixels(seed=0, **changes):
-    seed_everything(seed)
-    model = LatentDiffusion(LatentConfig(DiTConfig((1, 28, 28), **SMALL | {"patch": 7}), **changes))
-    for p in model.dit.parameters():
-        torch.nn.init.normal_(p, std=0.1)  # at the start a DiT says nothing
-    return model.eval()
-
+from mmgen.vqvae import VQVAEConfig
 
 # Two spaces
 
 
 @pytest.mark.parametrize("codes", [True, False])
-def test_latents_have_mean_0_and_variance_1_in_each_channel(vqvae, digits, codes):
-    model = latents(vqvae, codes=codes).measure(digits[0])
-    z = model.encode(digits[0])
+def test_latents_have_mean_0_and_variance_1_in_each_channel(vqvae, few, codes):
+    model = latents(vqvae, codes=codes).measure(few[0])
+    z = model.encode(few[0])
     assert_close(z.mean((0, 2, 3)), torch.zeros(8), atol=1e-5, rtol=0)
     assert_close(z.std((0, 2, 3)), torch.ones(8), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("codes", [True, False])
-def test_there_and_back_is_a_reconstruction(vqvae, digits, codes):
-    model = latents(vqvae, codes=codes).measure(digits[0])
+def test_there_and_back_is_a_reconstruction(vqvae, few, codes):
+    model = latents(vqvae, codes=codes).measure(few[0])
     with torch.no_grad():
-        expected = vqvae(digits[0])[0].clamp(-1, 1)
-    assert_close(model.decode(model.encode(digits[0])), expected, atol=1e-4, rtol=0)
+        expected = vqvae(few[0])[0].clamp(-1, 1)
+    assert_close(model.decode(model.encode(few[0])), expected, atol=1e-4, rtol=0)
 
 
-def test_vectors_are_not_set_to_codes_before_decoding_unless_asked(vqvae, digits):
-    model = latents(vqvae, codes=False).measure(digits[0])
-    z = model.encode(digits[0][:20])
+def test_vectors_are_not_set_to_codes_before_decoding_unless_asked(vqvae, few):
+    model = latents(vqvae, codes=False).measure(few[0])
+    z = model.encode(few[0][:20])
     with torch.no_grad():
-        expected = vqvae.decode(vqvae.encode(digits[0][:20])).clamp(-1, 1)
+        expected = vqvae.decode(vqvae.encode(few[0][:20])).clamp(-1, 1)
     assert_close(model.decode(z, codes=False), expected, atol=1e-4, rtol=0)
     assert (model.decode(z, codes=False) - model.decode(z)).abs().max() > 0.05
 
 
-def test_pixels_are_taken_as_they_are(digits):
-    model = pixels().measure(digits[0])
-    assert torch.equal(model.encode(digits[0]), digits[0]) and torch.equal(
-        model.decode(2 * digits[0]), (2 * digits[0]).clamp(-1, 1)
+def test_pixels_are_taken_as_they_are(few):
+    model = pixels().measure(few[0])
+    assert torch.equal(model.encode(few[0]), few[0]) and torch.equal(
+        model.decode(2 * few[0]), (2 * few[0]).clamp(-1, 1)
     )
     assert torch.equal(model.mean, torch.zeros(1, 1, 1)) and torch.equal(
         model.std, torch.ones(1, 1, 1)
     )
 
 
-def test_batches_of_any_size_give_the_same(vqvae, digits):
-    model = latents(vqvae).measure(digits[0])
-    assert_close(model.encode(digits[0], batch_size=37), model.encode(digits[0]), atol=1e-5, rtol=0)
-    z = model.encode(digits[0])
+def test_batches_of_any_size_give_the_same(vqvae, few):
+    model = latents(vqvae).measure(few[0])
+    assert_close(model.encode(few[0], batch_size=37), model.encode(few[0]), atol=1e-5, rtol=0)
+    z = model.encode(few[0])
     assert_close(model.decode(z, batch_size=37), model.decode(z), atol=1e-5, rtol=0)
 
 
-def test_the_tokenizer_is_frozen_for_real(vqvae, digits):
-    model = latents(vqvae).measure(digits[0])
+def test_the_tokenizer_is_frozen_for_real(vqvae, few):
+    model = latents(vqvae).measure(few[0])
     before = {k: v.clone() for k, v in model.tokenizer.state_dict().items()}
-    data = Batches((model.encode(digits[0]), digits[1]), 16, 0)
+    data = Batches((model.encode(few[0]), few[1]), 16, 0)
     for _ in fit(model, latent_loss, data, Recipe(steps=3), device="cpu", progress=False):
         assert not model.tokenizer.training
     assert model.dit.training and not any(p.requires_grad for p in model.tokenizer.parameters())
@@ -106,17 +80,17 @@ def test_the_tokenizer_is_frozen_for_real(vqvae, digits):
 
 
 @pytest.mark.parametrize("kind", ["eps", "v", "x0", "flow"])
-def test_a_few_steps_lower_the_loss_whatever_the_network_says(digits, kind):
+def test_a_few_steps_lower_the_loss_whatever_the_network_says(few, kind):
     seed_everything(0)
     model = LatentDiffusion(
-        LatentConfig(DiTConfig((1, 28, 28), **SMALL | {"patch": 7}), predict=kind, loss_in=kind)
+        LatentConfig(DiTConfig((1, 28, 28), **SMALL_DIT | {"patch": 7}), predict=kind, loss_in=kind)
     )
     losses = [
         s.loss
         for s in fit(
             model,
             latent_loss,
-            Batches(digits, 50, 0),
+            Batches(few, 50, 0),
             Recipe(steps=60, lr=3e-3),
             device="cpu",
             progress=False,
@@ -182,18 +156,18 @@ def test_sampling_in_training_mode_is_refused():
 
 def test_config_says_what_does_not_fit():
     with pytest.raises(ValueError, match="expected 8 channels"):
-        LatentConfig(DiTConfig((4, 7, 7), **SMALL), VQVAEConfig())
+        LatentConfig(DiTConfig((4, 7, 7), **SMALL_DIT), VQVAEConfig())
     with pytest.raises(ValueError, match="name='flo'"):
         LatentConfig(path="flo")
     with pytest.raises(ValueError, match="learn_sigma=True"):
-        LatentConfig(DiTConfig((1, 28, 28), learn_sigma=True, **SMALL))
+        LatentConfig(DiTConfig((1, 28, 28), learn_sigma=True, **SMALL_DIT))
     with pytest.raises(ValueError, match="predict='x1'"):
         LatentConfig(predict="x1")
 
 
 @pytest.mark.parametrize("space", ["pixels", "latents"])
-def test_saved_and_loaded_it_draws_the_same(vqvae, digits, space, tmp_path):
-    model = pixels() if space == "pixels" else latents(vqvae).measure(digits[0]).eval()
+def test_saved_and_loaded_it_draws_the_same(vqvae, few, space, tmp_path):
+    model = pixels() if space == "pixels" else latents(vqvae).measure(few[0]).eval()
     model.save_pretrained(tmp_path)
     again = LatentDiffusion.from_pretrained(tmp_path).eval()
     assert again.config == model.config and type(again.path) is type(noise_path(model.config.path))
@@ -259,28 +233,28 @@ def test_a_path_starts_at_its_own_noise():
     assert_close(seen[0].std(), torch.tensor(80.0), rtol=0.05, atol=0)
 
 
-def test_a_constant_channel_keeps_its_scale(vqvae, digits):
+def test_a_constant_channel_keeps_its_scale(vqvae, few):
     model = latents(vqvae)
     model.raw = lambda images, batch_size=500: torch.full((len(images), 8, 7, 7), 0.3)
-    model.measure(digits[0])
+    model.measure(few[0])
     assert torch.equal(model.std, torch.ones(8, 1, 1))
-    assert_close(model.encode(digits[0][:2]), torch.zeros(2, 8, 7, 7), atol=1e-5, rtol=0)
+    assert_close(model.encode(few[0][:2]), torch.zeros(2, 8, 7, 7), atol=1e-5, rtol=0)
 
 
 def test_a_codec_that_the_config_does_not_describe_is_refused(vqvae):
     with pytest.raises(ValueError, match="codec has .*expected that of config.tokenizer, None"):
-        LatentDiffusion(LatentConfig(DiTConfig((8, 7, 7), **SMALL)), vqvae)
+        LatentDiffusion(LatentConfig(DiTConfig((8, 7, 7), **SMALL_DIT)), vqvae)
 
 
 def test_guidance_needs_a_row_trained_without_label():
-    config = LatentConfig(DiTConfig((1, 28, 28), label_drop=0.0, **SMALL | {"patch": 7}))
+    config = LatentConfig(DiTConfig((1, 28, 28), label_drop=0.0, **SMALL_DIT | {"patch": 7}))
     model = LatentDiffusion(config).eval()
     assert generate(model, [1], n_steps=1).shape == (1, 1, 28, 28)
     with pytest.raises(ValueError, match="label_drop=0"):
         generate(model, [1], n_steps=1, guidance_scale=2.0)
 
 
-def test_half_precision_draws(vqvae, digits):
-    model = latents(vqvae).measure(digits[0]).eval().bfloat16()
+def test_half_precision_draws(vqvae, few):
+    model = latents(vqvae).measure(few[0]).eval().bfloat16()
     images = generate(model, [1, 2], n_steps=2)
     assert images.dtype == torch.float32 and images.isfinite().all()

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import socket
 import tarfile
 from pathlib import Path
 
@@ -12,15 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from library_fixtures import write_wav
+from library_fixtures import fingerprints, write_wav
 from torch.testing import assert_close
 
 from mmgen import sound
-from mmgen.data import (
-    SPLITS,
-    DataError,
-    DigitImages,
-)
+from mmgen.data import SPLITS, DataError
 from mmgen.sound import (
     FSDD_SHA256,
     FSDD_SPEAKERS,
@@ -34,26 +29,7 @@ from mmgen.sound import (
     spectrogram,
 )
 
-SMALL = "speech/chinese-test.npz"
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    def refuse(*a, **k):
-        raise AssertionError("a test or a loader went to the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.delenv("MMGEN_DATA", raising=False)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return {s: DigitImages(s) for s in SPLITS}
-
-
-def fingerprints(x):
-    return {hashlib.sha1(row.numpy().tobytes()).digest() for row in x}
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 # Sound

@@ -1,49 +1,22 @@
 """Triples: image, sound and word of one digit."""
 
-import hashlib
-import socket
-
 import numpy as np
 import pytest
 import torch
-from library_fixtures import write_wav
+from library_fixtures import fingerprints, write_wav
 
-from mmgen.data import (
-    SPLITS,
-    DigitImages,
-)
-from mmgen.sound import (
-    FreeSpokenDigits,
-)
+from mmgen.data import SPLITS
+from mmgen.sound import FreeSpokenDigits
 from mmgen.triples import Triples
 
-SMALL = "speech/chinese-test.npz"
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    def refuse(*a, **k):
-        raise AssertionError("a test or a loader went to the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.delenv("MMGEN_DATA", raising=False)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return {s: DigitImages(s) for s in SPLITS}
-
-
-def fingerprints(x):
-    return {hashlib.sha1(row.numpy().tobytes()).digest() for row in x}
-
-
-def test_triples(digits):
+def test_triples(splits):
     parts = {s: Triples(s, "chinese") for s in SPLITS}
     for s, p in parts.items():
         assert (
-            len(p) == len(digits[s])
+            len(p) == len(splits[s])
             and torch.equal(p.speech.labels[p.recording], p.labels)
             and len(p.recording.unique()) == len(p.speech)
         )
@@ -58,7 +31,7 @@ def test_triples(digits):
     assert (
         batch.image.shape == (4, 1, 28, 28)
         and batch.word[0] == "七"
-        and batch.label.tolist() == digits["test"].labels[:4].tolist()
+        and batch.label.tolist() == splits["test"].labels[:4].tolist()
     )
     assert torch.equal(Triples("test", "chinese").recording, parts["test"].recording)
     prints = [fingerprints(p.speech.audio) for p in parts.values()]

@@ -41,8 +41,7 @@ function look() {
     const head = (s.h + " " + s.p).toLowerCase(), text = s.t.toLowerCase();
     if (!words.every(w => head.includes(w) || text.includes(w))) continue;
     const whole = text.includes(words.join(" ")) ? .5 : 0;
-    const often = Math.min(text.split(words[0]).length - 1, 9) / 40 + (/^\d/.test(s.u) ? .25 : 0);   // lessons before questions
-    hits.push([words.filter(w => s.h.toLowerCase().includes(w)).length + whole + often, s, Math.max(0, text.indexOf(words[0]))]);
+    hits.push([words.filter(w => s.h.toLowerCase().includes(w)).length + whole, s, Math.max(0, text.indexOf(words[0]))]);
   }
   hits.sort((a, b) => b[0] - a[0]);
   for (const [, s, at] of hits.slice(0, 30)) found.append(line(s, at));
