@@ -13,6 +13,10 @@ from mmgen.core import seed_everything
 from mmgen.dit import DiTConfig
 from mmgen.latent import LatentConfig, LatentDiffusion
 
+# The call of the linker that PyTorch's inductor makes breaks at a space in PyTorch's own path; the
+# graph is traced all the same.
+INDUCTOR = "aot_eager" if " " in torch.__file__ else "inductor"
+
 
 def gen(seed=0):
     return torch.Generator().manual_seed(seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from library_fixtures import lively, randn
+from library_fixtures import INDUCTOR, lively, randn
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -450,7 +450,7 @@ def test_compiles_into_one_graph(mode, trunk):
     x, t, y = batch(model)
     model.labels.drop = 0.0
     got = torch.compile(
-        model, fullgraph=True, backend="inductor" if trunk is AdaLNZero else "aot_eager"
+        model, fullgraph=True, backend=INDUCTOR if trunk is AdaLNZero else "aot_eager"
     )(x, t, y)
     assert_close(got, model(x, t, y), atol=1e-4, rtol=1e-4)
     got.square().mean().backward()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_fixtures import INDUCTOR
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -773,7 +774,7 @@ def test_compiles_into_one_graph(kind):
     q = trained(kind, steps=1).train()
     twin = copy.deepcopy(q)
     compiled = torch.compile(
-        q, fullgraph=True, backend="inductor" if kind in ("vq-uniform", "ema") else "aot_eager"
+        q, fullgraph=True, backend=INDUCTOR if kind in ("vq-uniform", "ema") else "aot_eager"
     )
     for step in range(2):
         z, y = (torch.randn(64, 6).requires_grad_() for _ in range(2))

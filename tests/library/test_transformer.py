@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from library_fixtures import randn
+from library_fixtures import INDUCTOR, randn
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -517,11 +517,14 @@ def test_it_learns_to_copy_through_the_training_loop():
 def test_compiles_without_a_break(block):
     model, t, start = small(block), tokens(), randn(2, 1, 16)
     assert_close(
-        torch.compile(model, fullgraph=True)(t, start), model(t, start), atol=1e-5, rtol=1e-5
+        torch.compile(model, fullgraph=True, backend=INDUCTOR)(t, start),
+        model(t, start),
+        atol=1e-5,
+        rtol=1e-5,
     )
     part, x, six = model.blocks[0], randn(2, 5, 16), randn(6, 2, 1, 16)
     turn = rotation(grid_positions(5), 8)
-    fast = torch.compile(part, fullgraph=True)
+    fast = torch.compile(part, fullgraph=True, backend=INDUCTOR)
     assert_close(
         fast(x, (six[:3], six[3:]), rotation=turn),
         part(x, (six[:3], six[3:]), rotation=turn),
@@ -529,7 +532,9 @@ def test_compiles_without_a_break(block):
         rtol=1e-5,
     )
     written = torch.compile(
-        lambda q, mask: attend(q, q, q, mask, causal=True, impl="math"), fullgraph=True
+        lambda q, mask: attend(q, q, q, mask, causal=True, impl="math"),
+        fullgraph=True,
+        backend=INDUCTOR,
     )
     q, mask = randn(1, 2, 5, 8).bfloat16(), torch.ones(1, 1, 1, 5, dtype=torch.bool)
     assert_close(
