@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import shaped, whole
 from .core import check_images
 

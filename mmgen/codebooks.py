@@ -34,7 +34,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checks import number, whole
-from mmgen.quantizer import (
+from .quantizer import (
     Quantized,
     Quantizer,
     VectorQuantizer,

@@ -32,7 +32,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import free_to_look, known, number, shaped, whole
 from .transformer import MLP, Attention, LabelEmbedding, LayerNorm, Residual, RMSNorm, SwiGLU
 from .transformer import grid_positions, rotation, sincos, wide

@@ -23,7 +23,7 @@ from itertools import chain
 import torch
 from torch import nn
 
-from .checkpoints import Pretrained, load_weights
+from .weights import Pretrained, load_weights
 from .checks import free_to_look, known, whole
 from .core import data_path, eval_mode
 from .metrics import check_features

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import known
 from .diffusion import logit_normal, noise_path
 from .predictions import KINDS, diffusion_loss

@@ -23,10 +23,10 @@ import math
 import torch
 from torch.nn import functional as F
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import known, number, whole
 from .core import eval_mode
-from mmgen.priors import (
+from .priors import (
     Drawn,
     PriorConfig,
     _double,

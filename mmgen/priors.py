@@ -28,11 +28,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import floats, free_to_look, known, number, shaped, whole
 from .core import eval_mode
 from .quantizer import check_indices
-from mmgen.transformer import (
+from .transformer import (
     KVCache,
     LabelEmbedding,
     Transformer,

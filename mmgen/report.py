@@ -26,7 +26,7 @@ import torch
 from .checks import whole
 from .core import Stopwatch, check_images
 from .features import DigitNet, digit_net, embed
-from mmgen.metrics import (
+from .metrics import (
     class_entropy,
     diversity,
     frechet_distance,

@@ -43,20 +43,19 @@ import torch
 from torch import nn
 
 from .batches import Batches, NonFiniteError, first_not_finite, mix, named_tensors
-from mmgen.checkpoints import (
+from .checkpoints import (
     FolderLock,
     Interrupts,
-    as_dict,
     checkpoints_in,
     fresh_rng,
     grab_rng,
     load_checkpoint,
-    load_state,
     put_rng,
     rng_held,
     rng_tree,
     save_checkpoint,
 )
+from .weights import as_dict, load_state
 from .optimizers import EMA, Recipe
 
 

@@ -42,7 +42,7 @@ from .batches import Batches, NonFiniteError, batch_stream
 from .checkpoints import check_keep_last, fresh_rng
 from .checks import whole
 from .core import get_device
-from mmgen.optimizers import (
+from .optimizers import (
     EMA,
     Muon,
     Recipe,
@@ -55,7 +55,7 @@ from mmgen.optimizers import (
     refuse_tables,
     set_learning_rate,
 )
-from mmgen.runs import (
+from .runs import (
     FitOptions,
     Run,
     StepGuard,
@@ -164,12 +164,8 @@ def _loss_and_logs(out):
 
 def _as_floats(run, mean, norm) -> StepResult:
     "Loss, norm and logs in one transfer from the device; the mean over processes."
-    values = torch.stack(
-        [
-            torch.as_tensor(v, device=run.device).detach().float().reshape(())
-            for v in (mean.loss, norm, *mean.logs.values())
-        ]
-    )
+    parts = [torch.as_tensor(v, device=run.device) for v in (mean.loss, norm, *mean.logs.values())]
+    values = torch.stack([part.detach().float().reshape(()) for part in parts])
     if run.accelerator.num_processes > 1:
         values = run.accelerator.reduce(values, "mean")
     loss, norm, *logs = values.tolist()
@@ -261,12 +257,12 @@ def _check_fit(model, recipe, options):
             "__init__ and kept in self?"
         )
     check_keep_last(options.keep_last)
-    if options.patience is not None and not options.validate:
-        raise ValueError("patience needs validate=, a function of the model: lower is better")
     whole("save_every", options.save_every)
     whole("validate_every", options.validate_every)
     if options.patience is not None:
         whole("patience", options.patience)
+        if not options.validate:
+            raise ValueError("patience needs validate=, a function of the model: lower is better")
 
 
 class _Steps(Generator):
@@ -411,11 +407,9 @@ def _bar(run):
     "A progress bar for notebook and terminal; none where output goes to a file."
     from tqdm.auto import tqdm
 
-    off = False
-    if not (run.progress and run.accelerator.is_main_process):
-        off = True
-    elif tqdm.__module__ == "tqdm.asyncio":
-        off = None  # only where a terminal shows it
+    off = not (run.progress and run.accelerator.is_main_process)
+    if tqdm.__module__ == "tqdm.asyncio":
+        off = off or None  # None: on where a terminal shows it
     return tqdm(total=run.recipe.steps, initial=run.step, leave=False, disable=off)
 
 
@@ -423,7 +417,7 @@ def run(states, plot=False) -> TrainingState:
     """Take every step of a `fit` and return its last TrainingState; with `plot`, draw the loss
     while it falls.
     """
-    last, handle = None, None
+    last = handle = None
     drawn = time.monotonic()
     for last in states:
         if plot and time.monotonic() - drawn > 1:

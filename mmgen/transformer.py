@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from .attention import Attention, grid_positions, rotation, sincos, wide
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import floats, free_to_look, known, number, whole
 from .training import Muon
 

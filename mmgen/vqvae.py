@@ -33,7 +33,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checkpoints import Pretrained
+from .weights import Pretrained
 from .checks import number, whole
 from .core import check_images, eval_mode
 from .quantizer import EMAVectorQuantizer, Quantized

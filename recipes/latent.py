@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-from mmgen.checkpoints import load_weights, save_weights
 from mmgen.core import Stopwatch, data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.diffusion import logit_normal
@@ -31,6 +30,7 @@ from mmgen.training import Batches, Recipe, fit, run
 from mmgen.transformer import block_optimizers
 from mmgen.vae import VAE, VAEConfig, vae_loss
 from mmgen.vqvae import VQVAE
+from mmgen.weights import load_weights, save_weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 OUT = DATA / "results" / "latent.json"

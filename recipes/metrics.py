@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from mmgen.checkpoints import save_weights
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
 from mmgen.features import DigitNet, DigitNetConfig, embed
 from mmgen.training import Batches, Recipe, fit, run
+from mmgen.weights import save_weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 ROLES = {

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 
-from mmgen.checkpoints import save_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.masked import MaskedPrior, masked_bound, masked_loss
@@ -28,6 +27,7 @@ from mmgen.report import evaluate
 from mmgen.training import Batches, Recipe, fit
 from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE
+from mmgen.weights import save_weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 KINDS = {

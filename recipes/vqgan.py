@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 
-from mmgen.checkpoints import save_weights
 from mmgen.codebooks import FSQ, ResidualQuantizer
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
@@ -38,6 +37,7 @@ from mmgen.vqgan import (
     gan_optimizers,
 )
 from mmgen.vqvae import VQVAE, VQVAEConfig, vqvae_loss
+from mmgen.weights import save_weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 BUDGETS = {

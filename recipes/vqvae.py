@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from mmgen.checkpoints import save_weights
 from mmgen.core import Stopwatch, seed_everything
 from mmgen.data import DigitImages
 from mmgen.quantizer import codebook_report
 from mmgen.training import Batches, Recipe, fit, matrix_optimizers, run
 from mmgen.vqvae import VQVAE, VQVAEConfig, reconstruct, vqvae_loss
+from mmgen.weights import save_weights
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmgen.dit import DiT, DiTConfig
+from ..dit import DiT, DiTConfig
 
 from .engine import Exercise, plain, wrong
 

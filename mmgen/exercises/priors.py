@@ -5,8 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
-from mmgen.priors import ARPrior, PriorConfig
-from mmgen.transformer import KVCache
+from ..priors import ARPrior, PriorConfig
+from ..transformer import KVCache
 
 from .engine import Exercise, plain, wrong
 

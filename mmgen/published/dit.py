@@ -22,7 +22,7 @@ __all__ = [
 
 import math
 
-from ..checkpoints import load_state
+from ..weights import load_state
 from ..dit import SIZES, AdaLNZero, DiT, DiTConfig
 
 RENAMED = (  # published name, ours; # is a number

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checkpoints import load_state
+from ..weights import load_state
 from ..quantizer import VectorQuantizer
 from ..vqvae import VQVAE
 

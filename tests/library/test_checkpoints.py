@@ -26,21 +26,20 @@ import train_jobs as jobs
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-import mmgen.checkpoints as C
+import mmgen.checkpoints
 import mmgen.training
+import mmgen.weights
 from mmgen.checkpoints import (
     CheckpointError,
     FolderLock,
-    Pretrained,
+    checkpoints_in,
     load_checkpoint,
-    load_state,
-    load_weights,
     read_tensors,
     save_checkpoint,
-    save_weights,
     write_tensors,
 )
 from mmgen.training import Batches, NonFiniteError, Recipe, run
+from mmgen.weights import Pretrained, load_state, load_weights, save_weights
 
 posix = pytest.mark.skipif(os.name == "nt", reason="kills and signals of POSIX")
 
@@ -97,14 +96,14 @@ def test_a_hundred_kills_while_saving_lose_nothing(tmp_path, spawn):
     rng, newest, cut, n = random.Random(0), 0, 0, 100
     for _ in range(n):
         process = spawn(jobs.save_for_ever, tmp_path, 250_000)
-        while (C.checkpoints_in(tmp_path) or [(0,)])[-1][0] <= newest:
+        while (checkpoints_in(tmp_path) or [(0,)])[-1][0] <= newest:
             assert process.exitcode is None
             time.sleep(0.001)
         time.sleep(rng.random() * 0.02)
         process.kill()
         process.join()
         cut += any(tmp_path.glob(".step_*.tmp"))
-        found = C.checkpoints_in(tmp_path)
+        found = checkpoints_in(tmp_path)
         state = load_checkpoint(tmp_path, found[-1][0])  # the newest by name loads: no falling back
         assert (
             state["step"] >= newest
@@ -203,7 +202,7 @@ def test_a_read_only_folder(tmp_path):
 def test_the_last_two_are_kept_and_one_is_refused(tmp_path):
     for s in (5, 100, 20, 30):
         save_checkpoint(tmp_path, s, {}, keep_last=2)
-    assert [s for s, _ in C.checkpoints_in(tmp_path)] == [
+    assert [s for s, _ in checkpoints_in(tmp_path)] == [
         20,
         30,
         100,
@@ -372,9 +371,8 @@ def test_a_malicious_pickle_never_runs(tmp_path):
     with pytest.raises(CheckpointError, match="which may run code"):
         load_weights(tmp_path / "w.safetensors")
     assert not marker.exists()
-    source = Path(C.__file__).read_text(encoding="utf8") + Path(mmgen.training.__file__).read_text(
-        encoding="utf8"
-    )
+    modules = mmgen.weights, mmgen.checkpoints, mmgen.training
+    source = "".join(Path(m.__file__).read_text(encoding="utf8") for m in modules)
     assert not [
         w
         for w in ("torch.save", "torch.load", "import pickle", "weights_only", "allow_pickle")
@@ -844,7 +842,7 @@ def test_a_file_without_optimizer_or_of_another_version_is_refused(tmp_path, mon
     ):
         next(jobs.states(tmp_path))
     load_state(jobs.model(), load_checkpoint(tmp_path)["model"])
-    monkeypatch.setattr(C, "_FORMAT", 0)
+    monkeypatch.setattr(mmgen.weights, "FORMAT", 0)
     monkeypatch.setattr(mmgen, "__version__", "0.0.9")
     save_checkpoint(tmp_path, 6, {})
     monkeypatch.undo()

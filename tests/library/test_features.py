@@ -11,7 +11,7 @@ from library_fixtures import images
 from torch import nn
 from torch.testing import assert_close
 
-from mmgen.checkpoints import CheckpointError, load_weights
+from mmgen.checkpoints import CheckpointError
 from mmgen.core import data_path
 from mmgen.features import (
     DigitNet,
@@ -23,6 +23,7 @@ from mmgen.features import (
     perceptual_distance,
 )
 from mmgen.metrics import frechet_distance
+from mmgen.weights import load_weights
 
 SMALL = DigitNetConfig(width=2, kernel=3)
 

@@ -7,7 +7,6 @@ import torch
 from library_fixtures import SMALL_DIT, gen, latents, pixels
 from torch.testing import assert_close
 
-from mmgen.checkpoints import load_weights
 from mmgen.core import data_path, seed_everything
 from mmgen.data import DigitImages
 from mmgen.diffusion import noise_path
@@ -25,6 +24,7 @@ from mmgen.latent import (
 from mmgen.metrics import frechet_distance
 from mmgen.training import Batches, Recipe, fit
 from mmgen.vqvae import VQVAEConfig
+from mmgen.weights import load_weights
 
 # Two spaces
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from mmgen.checkpoints import load_weights
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.features import digit_net, embed
@@ -46,6 +45,7 @@ from mmgen.priors import (
 from mmgen.training import Batches, Muon, Recipe, fit, run
 from mmgen.transformer import block_optimizers
 from mmgen.vqvae import VQVAE, VQVAEConfig
+from mmgen.weights import load_weights
 
 SMALL = PriorConfig(n_codes=4, shape=(1, 3), n_classes=2, dim=16, depth=2, num_heads=2)
 EVERY = torch.tensor(list(product(range(4), repeat=3)))  # (64, 3) all sentences

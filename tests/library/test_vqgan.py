@@ -12,7 +12,6 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from mmgen.checkpoints import load_state, load_weights
 from mmgen.codebooks import FSQ
 from mmgen.core import data_path
 from mmgen.data import DigitImages
@@ -46,6 +45,7 @@ from mmgen.vqgan import (
     r1_penalty,
 )
 from mmgen.vqvae import VQVAE, VQVAEConfig
+from mmgen.weights import load_state, load_weights
 
 SMALL = VQVAEConfig(factor=7, n_codes=8, width=16, encoder_depth=1, decoder_depth=1)
 NOW = dict(start=0, ramp=0)

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from mmgen.checkpoints import CheckpointError, load_weights
+from mmgen.checkpoints import CheckpointError
 from mmgen.codebooks import FSQ, LFQ, SimVQ
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.quantizer import EMAVectorQuantizer, VectorQuantizer, codebook_report
 from mmgen.training import Recipe, fit, matrix_optimizers, run
 from mmgen.vqvae import VQVAE, VQVAEConfig, reconstruct, vqvae_loss
+from mmgen.weights import load_weights
 
 SMALL = VQVAEConfig(width=8, encoder_depth=1, decoder_depth=1, n_codes=16, dim=4)
 

@@ -155,6 +155,14 @@ def test_workflows_are_valid_and_say_what_they_do():
     )
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_package_imports_its_own_modules_relatively(path):
+    package = path.relative_to(ROOT).parts[0]
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+    assert not [n.module for n in imports if (n.module or "").split(".")[0] == package]
+
+
 POSIX = {
     "resource",
     "fcntl",
