@@ -1,7 +1,7 @@
 """What a run needs so that it can go on exactly.
 
 In the order of reading: nested state in one file named by its step (`save_checkpoint`,
-`load_checkpoint`), written as `mmgen.weights` writes; random number generators as data
+`load_checkpoint`), written as `mmgen.files` writes; random number generators as data
 (`grab_rng`, `put_rng`, `fresh_rng`); one run per folder (`FolderLock`); signals that wait for the
 end of a step (`Interrupts`). Notebook 02d uses all of it and shows what it is for.
 
@@ -29,7 +29,7 @@ import torch
 
 import mmgen
 
-from .weights import FORMAT, CheckpointError, read_tensors, write_tensors
+from .files import FORMAT, CheckpointError, read_tensors, write_tensors
 
 
 # Checkpoints: nested dicts and lists of anything that a run needs, in one file named by its step
@@ -68,10 +68,9 @@ def check_keep_last(n):
 
 def checkpoints_in(folder):
     "[(step, path)] of the checkpoints in `folder`, by step number."
-    found = [
-        (re.fullmatch(r"step_(\d+)\.safetensors", p.name), p) for p in Path(folder).glob("step_*")
-    ]
-    return sorted((int(m[1]), p) for m, p in found if m)
+    found = [p for p in Path(folder).glob("step_*.safetensors") if p.is_file()]
+    named = [(re.fullmatch(r"step_(\d+)\.safetensors", p.name), p) for p in found]
+    return sorted((int(m[1]), p) for m, p in named if m)
 
 
 def load_checkpoint(folder, step=None):
@@ -97,6 +96,11 @@ def load_checkpoint(folder, step=None):
             warnings.warn(f"{text}; going back to step {s}", stacklevel=2)
         if meta.get("format") != FORMAT or "tree" not in meta:
             raise CheckpointError(f"{found[s]}: {_other_version(meta)}")
+        if meta.get("step") != s:
+            raise CheckpointError(
+                f"{found[s]} was saved at step {meta.get('step')}: it was renamed. Give it back "
+                "its name, or move it away"
+            )
         return {**_join(meta["tree"], tensors), "step": s, "path": found[s]}
     raise CheckpointError("; ".join(errors))
 
@@ -110,24 +114,34 @@ def _other_version(meta):
 
 
 def _split(tree, name, tensors):
-    "Nested dicts and lists as JSON; tensors go to `tensors` under a dotted name."
+    """Nested dicts and lists as JSON; tensors go to `tensors` under a dotted name, each under its
+    own. TypeError for what JSON or safetensors cannot hold.
+    """
     if tree is None or isinstance(tree, (bool, int, float, str)):
         return tree
     if isinstance(tree, torch.Tensor):
+        while name in tensors:  # {"a": {"b": x}, "a.b": y} and {0: x, "0": y} are two names each
+            name += "'"
         tensors[name] = tree
         return {"tensor": name}
     if isinstance(tree, dict):
-        return {
-            "dict": [
-                [k, _split(v, f"{name}.{k}" if name else str(k), tensors)] for k, v in tree.items()
-            ]
-        }
+        return {"dict": [_entry(key, value, name, tensors) for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
         return {"list": [_split(v, f"{name}.{i}", tensors) for i, v in enumerate(tree)]}
     raise TypeError(
         f"{name}: a checkpoint holds tensors, numbers, text, lists and dicts, not "
         f"{type(tree).__name__}"
     )
+
+
+def _entry(key, value, name, tensors):
+    "One [key, value] of a dict."
+    if key is not None and not isinstance(key, (bool, int, float, str)):
+        raise TypeError(
+            f"{name or 'state'} has the key {key!r}, a {type(key).__name__}; a checkpoint's keys "
+            "are text or numbers"
+        )
+    return [key, _split(value, f"{name}.{key}" if name else str(key), tensors)]
 
 
 def _join(tree, tensors):
@@ -220,11 +234,14 @@ class FolderLock:
         self.folder, self.file, self.lost = Path(folder).resolve(), None, False
 
     def __enter__(self):
+        lock = self.folder / ".lock"
+        if lock.is_symlink():
+            raise CheckpointError(f"{lock} is a link; expected a file of this run. Remove it")
         try:
             self.folder.mkdir(exist_ok=True)
             if self.folder in self.here:
                 self.here[self.folder].release()
-            self.file = open(self.folder / ".lock", "a+")
+            self.file = open(lock, "a+")
         except OSError as e:
             raise CheckpointError(f"cannot save in {self.folder}: {e.strerror or e}") from e
         self.claim()

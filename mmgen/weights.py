@@ -1,10 +1,9 @@
-"""Files of weights that are whole or absent.
+"""Weights with the config that they need, stored and found again.
 
-In the order of reading: one safetensors file that carries its own sha256 (`write_tensors`,
-`read_tensors`); weights with the config that they need and a record of how they were made
-(`save_weights`, `load_weights`); a state that fits a model name by name, or is refused
-(`load_state`); models with `save_pretrained` and `from_pretrained` (`Pretrained`). Nothing here is
-or reads a pickle. `mmgen.checkpoints` builds on it.
+In the order of reading: weights with config and a record of how they were made (`save_weights`,
+`load_weights`); a state that fits a model name by name, or is refused (`load_state`); models with
+`save_pretrained` and `from_pretrained` (`Pretrained`). The files are those of `mmgen.files`, whole
+or absent, and nothing is or reads a pickle.
 
 ```python
 >>> import tempfile
@@ -20,176 +19,34 @@ or reads a pickle. `mmgen.checkpoints` builds on it.
 ```
 """
 
-import hashlib
 import inspect
 import io
 import json
 import os
 import re
+import shutil
 import tempfile
-from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import asdict, fields, is_dataclass
+import time
+import warnings
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from huggingface_hub import PyTorchModelHubMixin
 
-import mmgen
-
-
-class CheckpointError(RuntimeError):
-    """A file of weights cannot be written, or is not what it should be; the message names the file,
-    the cause and the way out.
-    """
-
-
-# A file that is whole or absent
-
-
-FORMAT = 1  # of the files that this version writes
-_ZEROS = b"0" * 64
-
-
-def write_tensors(path, tensors, meta):
-    """Write tensors (name -> tensor) and JSON to one safetensors file that carries its own sha256:
-    whole, or not at all. Returns the path.
-    """
-    return _replace(path, _pack(tensors, meta))
-
-
-def _replace(path, blob):
-    """Put `blob` at `path` in one move: a temporary file beside it, fsync, rename, fsync of the
-    folder.
-    """
-    path, temp = Path(path), Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
-    try:
-        with open(temp, "wb") as f:
-            f.write(blob)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temp, path)
-        _sync_folder(path.parent)
-    except OSError as e:
-        raise CheckpointError(
-            f"cannot write {path}: {e.strerror or e}. What was there before is untouched"
-        ) from e
-    finally:
-        with suppress(OSError):
-            temp.unlink(missing_ok=True)
-    return path
-
-
-def _sync_folder(folder):
-    "Make a rename in `folder` last through a power cut, where the system can."
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _pack(tensors, meta):
-    """The bytes of the file, equal for equal contents. Its sha256 is taken with its own 64
-    characters as zeros, then written over them.
-    """
-    from safetensors.torch import save
-
-    text = json.dumps({"format": FORMAT, "mmgen": mmgen.__version__, **meta})
-    packed = save(_plain(tensors), metadata={"mmgen": text, "sha256": _ZEROS.decode()})
-    header = json.dumps(
-        _header(packed), sort_keys=True, separators=(",", ":")
-    ).encode()  # the library's own order varies
-    header += b" " * (-len(header) % 8)
-    blob = bytearray(
-        len(header).to_bytes(8, "little")
-        + header
-        + packed[8 + int.from_bytes(packed[:8], "little") :]
-    )
-    at = blob.index(b'"sha256":"' + _ZEROS) + 10
-    blob[at : at + 64] = hashlib.sha256(blob).hexdigest().encode()
-    return blob
-
-
-def _plain(tensors):
-    "Contiguous CPU tensors that share no memory: safetensors takes no others."
-    seen, out = set(), {}
-    for name, t in tensors.items():
-        t = t.detach().cpu().contiguous()
-        where = t.untyped_storage().data_ptr()
-        out[name] = t.clone() if where in seen else t
-        seen.add(where)
-    return out
-
-
-_AGAIN = "Delete it and fetch or save it again"
-_OTHERS = {
-    b"<": "a web page, not weights: the download met a login or error page",
-    b"version https://git-lfs": "a git-lfs pointer, not weights: run `git lfs pull`",
-    b"PK\x03\x04": "a zip or .pt file, which may run code when loaded",
-    b"\x80": "a pickle, which may run code when loaded",
-}
-
-
-def read_tensors(path):
-    """(tensors, meta) of a file of `write_tensors`, on the CPU, sha256 checked, no code run.
-    CheckpointError says what any other file is.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        blob = Path(path).read_bytes()
-    except OSError as e:
-        raise CheckpointError(f"cannot read {path}: {e.strerror or e}") from e
-    meta = _checked_meta(f"{path} ({len(blob):,} bytes)", blob)
-    try:
-        return dict(sorted(load(blob).items())), json.loads(meta)
-    except (SafetensorError, ValueError, RuntimeError, KeyError) as e:
-        raise CheckpointError(f"{path}: {e}. {_AGAIN}") from e
-
-
-def _checked_meta(what, blob):
-    """Our JSON text from the header of `blob`; CheckpointError unless the file is ours and its
-    sha256 is the recorded one.
-    """
-    header = _header(blob)
-    kind = next((kind for start, kind in _OTHERS.items() if blob.lstrip().startswith(start)), None)
-    if kind and not header:
-        raise CheckpointError(f"{what} is {kind}. {_AGAIN}")
-    meta = header.get("__metadata__")
-    want = meta.get("sha256") if isinstance(meta, dict) else None
-    if not isinstance(want, str) or len(want) != 64 or not isinstance(meta.get("mmgen"), str):
-        if header and (meta is None or isinstance(meta, dict) and "mmgen" not in meta):
-            raise CheckpointError(
-                f"{what} holds tensors, but no record of mmgen: what save_pretrained wrote is "
-                "read by "
-                f"from_pretrained(folder), anything else is damaged. {_AGAIN}"
-            )
-        raise CheckpointError(
-            f"{what} is cut, damaged or not from mmgen: its header holds no record. {_AGAIN}"
-        )
-    at = blob.find(f'"sha256":"{want}'.encode()) + 10
-    digest = hashlib.sha256(blob[:at] + _ZEROS)
-    digest.update(memoryview(blob)[at + 64 :])
-    if (got := digest.hexdigest()) != want:
-        raise CheckpointError(
-            f"{what} is cut or damaged: sha256 {got[:12]}.., recorded {want[:12]}... {_AGAIN}"
-        )
-    return meta["mmgen"]
-
-
-def _header(blob):
-    "The JSON header of a safetensors file; {} for anything else."
-    try:
-        header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
-    except (ValueError, OverflowError, RecursionError):
-        return {}
-    return header if isinstance(header, dict) else {}
-
-
-# Weights: tensors, the config that the model is built from, and a record of how they were made
+from .configs import as_dict, check_size, config_from
+from .files import (
+    AGAIN,
+    CheckpointError,
+    checked_meta,
+    header_of,
+    read_tensors,
+    replace,
+    sync_folder,
+    unreadable,
+    write_tensors,
+)
 
 
 class Weights(NamedTuple):
@@ -209,7 +66,7 @@ def save_weights(model, path, config=None, record=None):
         "record": record or {},
     }
     path = write_tensors(path, model.state_dict(), meta)
-    _replace(path.with_suffix(".json"), (json.dumps(meta, indent=1) + "\n").encode())
+    replace(path.with_suffix(".json"), (json.dumps(meta, indent=1) + "\n").encode())
     return path
 
 
@@ -219,11 +76,6 @@ def load_weights(path) -> Weights:
     """
     tensors, meta = read_tensors(path)
     return Weights(tensors, meta.get("config", {}), meta.get("record", {}))
-
-
-def as_dict(config):
-    "A config, dataclass or dict or None, as a dict."
-    return asdict(config) if is_dataclass(config) else dict(config or {})
 
 
 def load_state(model, tensors, called=lambda name: name):
@@ -278,6 +130,9 @@ def _prefix_hint(own, tensors):
 class Pretrained(PyTorchModelHubMixin):
     """Base of models that a folder or a Hub repository holds: `save_pretrained`, `from_pretrained`,
     `push_to_hub` (huggingface_hub).
+
+    `model.safetensors` carries its own sha256 and the config that the weights need, so that it is
+    whole by itself; `config.json` is a copy of that config. Pickles are never read.
     """
 
     @classmethod
@@ -287,14 +142,15 @@ class Pretrained(PyTorchModelHubMixin):
         CheckpointError for a folder that is missing, damaged or another model's.
         """
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-        from safetensors import SafetensorError
 
-        _check_stored(cls, where)
+        _check_place(where)
         try:
+            folder = Path(where)
+            if not folder.is_dir():
+                folder = _fetched(where, kw)
+            kw = {**_stored_config(cls, folder), **kw}
             with _without("Loading weights from local directory\n"):
-                return super().from_pretrained(where, *args, strict=strict, **kw)
-        except SafetensorError as e:
-            raise CheckpointError(_unreadable(Path(where) / "model.safetensors", e)) from e
+                return super().from_pretrained(folder, *args, strict=strict, **kw)
         except (HfHubHTTPError, LocalEntryNotFoundError) as e:
             raise FileNotFoundError(
                 f"{str(where)!r} is no folder here, and did not come from the Hub: {e}"
@@ -306,24 +162,27 @@ class Pretrained(PyTorchModelHubMixin):
         """Weights, config and a card in the folder `where`, and with `push_to_hub` on the Hub too;
         a card that is there stays.
 
-        All is written beside what is there and then moved. CheckpointError for what cannot be
-        written: the stored model is as before.
+        All is written beside what is there and then moved, the weights with their config first: a
+        save that is cut off leaves the old model or the new one, never half of each.
+        CheckpointError for what cannot be written: the stored model is as before.
         """
         from safetensors import SafetensorError
 
         folder = Path(where)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(folder)
             with tempfile.TemporaryDirectory(prefix=".save-", dir=folder) as temp:
+                temp = Path(temp)
                 super().save_pretrained(temp, config=config, model_card_kwargs=model_card_kwargs)
-                new = [
-                    p
-                    for p in Path(temp).iterdir()
-                    if p.name != "README.md" or not (folder / p.name).exists()
-                ]
-                for p in sorted(new, key=lambda p: p.suffix == ".json"):
-                    os.replace(p, folder / p.name)  # the config last
-        except (OSError, SafetensorError) as e:
+                stored = temp / "config.json"
+                record = {"config": json.loads(stored.read_text(encoding="utf8"))}
+                write_tensors(temp / "model.safetensors", self.state_dict(), record)
+                for name in ("model.safetensors", "config.json", "README.md"):
+                    if name != "README.md" or not (folder / name).exists():
+                        os.replace(temp / name, folder / name)
+                sync_folder(folder)
+        except (OSError, SafetensorError, CheckpointError) as e:
             raise CheckpointError(
                 f"cannot save in {folder}: {e}. What was there before is untouched"
             ) from e
@@ -331,6 +190,35 @@ class Pretrained(PyTorchModelHubMixin):
             return self.push_to_hub(
                 repo_id or folder.name, config=config, model_card_kwargs=model_card_kwargs, **push
             )
+
+    def _save_pretrained(self, save_directory):
+        "Nothing: `save_pretrained` writes the weights when their config is there."
+
+    @classmethod
+    def _load_as_safetensor(cls, model, model_file, map_location, strict):
+        from safetensors import SafetensorError
+
+        try:
+            return super()._load_as_safetensor(model, model_file, map_location, strict)
+        except SafetensorError as e:
+            raise CheckpointError(unreadable(Path(model_file), e)) from e
+
+
+def _fetched(name, options) -> Path:
+    "The folder in the cache of the Hub that holds a repository's config and weights."
+    from huggingface_hub import snapshot_download
+
+    known = ("revision", "cache_dir", "token", "local_files_only", "force_download")
+    chosen = {k: options.pop(k) for k in known if k in options}
+    files = ["config.json", "model.safetensors"]
+    return Path(snapshot_download(str(name), allow_patterns=files, **chosen))
+
+
+def _remove_abandoned(folder):
+    "Remove what a save that was killed more than an hour ago left in `folder`."
+    for left in folder.glob(".save-*"):
+        if time.time() - left.stat().st_mtime > 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -346,49 +234,82 @@ def _without(line):
         print(said.getvalue().replace(line, "", 1), end="")
 
 
-def _check_stored(cls, where):
-    """Refuse what is no folder and no name on the Hub, and a config.json that is damaged or has
-    fields that the model does not know.
-    """
-    folder, file = Path(where), Path(where) / "config.json"
-    if folder.is_file():
+def _check_place(where):
+    "Refuse what is neither a folder nor a name on the Hub."
+    if Path(where).is_file():
         raise NotADirectoryError(
             f"{where} is a file; expected the folder that holds config.json and model.safetensors"
         )
-    if not folder.is_dir() and (
-        isinstance(where, Path) or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", where)
-    ):
+    on_hub = isinstance(where, str) and re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", where)
+    if not Path(where).is_dir() and not on_hub:
         raise FileNotFoundError(
             f"there is no folder {where}; expected one of save_pretrained, or owner/name on the Hub"
         )
-    if not file.is_file():
-        return
+
+
+def _stored_config(cls, folder) -> dict:
+    """{"config": the config of the model stored in `folder`}, checked against the class and against
+    the sizes in the file of weights; {} for a class whose arguments are no dataclass.
+    """
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        held = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise FileNotFoundError(f"no model.safetensors in {folder}, which holds {held}")
+    carried, shapes = _carried(weights)
+    file = folder / "config.json"
+    stored = _read_config(cls, file) if file.is_file() else carried
+    if stored is None:
+        raise CheckpointError(f"no config.json in {folder}, and {weights} carries no config")
+    if carried not in (None, stored):
+        warnings.warn(
+            f"{file} is not the config that the weights beside it were saved with: a save was cut "
+            "off, or the file was changed. The config that the weights carry is used",
+            stacklevel=3,
+        )
+        stored = carried
+    argument = inspect.signature(cls.__init__).parameters.get("config")
+    if argument is None or not is_dataclass(argument.default):
+        return {}
+    try:
+        config = config_from(type(argument.default), stored, shapes)
+        check_size(cls, config, shapes)
+    except (ValueError, TypeError) as e:
+        raise CheckpointError(f"{file} is no config of {cls.__name__}: {e}") from e
+    return {"config": config}
+
+
+def _carried(weights):
+    """(config or None, name -> shape) from the header of a file of weights, whose sha256 is checked
+    where the file records one.
+    """
+    blob = weights.read_bytes()
+    header = header_of(blob)
+    what = f"{weights} ({len(blob):,} bytes)"
+    record = header.pop("__metadata__", None) or {}
+    config = None
+    if "sha256" in record or "mmgen" in record:
+        config = json.loads(checked_meta(what, blob)).get("config")
+    try:
+        return config, {name: tuple(entry["shape"]) for name, entry in header.items()}
+    except (TypeError, KeyError) as e:
+        raise CheckpointError(unreadable(weights, e)) from e
+
+
+def _read_config(cls, file) -> dict:
+    "The JSON object in `file`; CheckpointError where it is damaged or has other fields than `cls`."
     try:
         stored = json.loads(file.read_text(encoding="utf8"))
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise CheckpointError(
-            f"{file} ({file.stat().st_size:,} bytes) is cut or damaged: {e}. {_AGAIN}"
+            f"{file} ({file.stat().st_size:,} bytes) is cut or damaged: {e}. {AGAIN}"
         ) from e
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"{file} is not of {cls.__name__}: a {type(stored).__name__}")
     wants = inspect.signature(cls.__init__).parameters
-    known = {
-        f.name for p in wants.values() if is_dataclass(p.default) for f in fields(p.default)
-    } | set(wants)
-    odd = (
-        [k for k in stored if k not in known][:3]
-        if isinstance(stored, dict)
-        else ["a " + type(stored).__name__]
-    )
-    if odd:
+    configs = [p.default for p in wants.values() if is_dataclass(p.default)]
+    known = set(wants).union(*[[f.name for f in fields(c)] for c in configs])
+    if odd := [k for k in stored if k not in known][:3]:
         raise CheckpointError(
             f"{file} is not of {cls.__name__}: {', '.join(odd)} is no part of its config"
         )
-
-
-def _unreadable(file, error):
-    "What is wrong with a file of weights that safetensors refuses."
-    blob = file.read_bytes()[:4096]
-    kind = next(
-        (f"is {kind}" for start, kind in _OTHERS.items() if blob.lstrip().startswith(start)),
-        f"is cut or damaged: {error}",
-    )
-    return f"{file} ({file.stat().st_size:,} bytes) {kind}. {_AGAIN}"
+    return stored
