@@ -435,11 +435,77 @@ def test_each_truncated_image_is_named_and_skipped_only_if_asked(tmp_path):
     assert ds.classes == ["."] and ds.tensors()[0].shape == (6, 3, 32, 32)
 
 
+def pictures(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture()).save(root / name)
+
+
+def test_hidden_folders_are_no_classes(tmp_path):
+    hidden = (".ipynb_checkpoints/1-checkpoint.png", "cat/.ipynb_checkpoints/1-checkpoint.png")
+    pictures(tmp_path, "cat/1.png", "dog/1.png", *hidden)
+    ds = ImageFolder(tmp_path)
+    assert ds.classes == ["cat", "dog"] and ds.labels.tolist() == [0, 1]
+
+
+def test_train_and_valid_agree_on_the_number_of_a_class(tmp_path):
+    pictures(tmp_path, "train/ape/1.png", "train/bee/1.png", "train/cow/1.png")
+    pictures(tmp_path, "valid/ape/1.png", "valid/cow/1.png")
+    train = ImageFolder(tmp_path / "train")
+    valid = ImageFolder(tmp_path / "valid", classes=train.classes)
+    assert train[2][1] == valid[1][1] == 2
+    (tmp_path / "train/ape/1.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="1 of 3"):
+        rest = ImageFolder(tmp_path / "train", on_error="skip")
+    assert rest.classes == train.classes and rest.labels.tolist() == [1, 2]
+    pictures(tmp_path, "valid/dog/1.png")
+    with pytest.raises(DataError, match="has the class 'dog', which is not in classes="):
+        ImageFolder(tmp_path / "valid", classes=train.classes)
+    with pytest.raises(ValueError, match="expected each name once"):
+        ImageFolder(tmp_path / "train", classes=["ape", "ape"])
+
+
+def test_the_usual_suffixes_and_linked_folders(tmp_path):
+    names = [f"a/{k}{s}" for k, s in enumerate((".jfif", ".gif", ".bmp", ".tif", ".TIFF"))]
+    pictures(tmp_path / "elsewhere", *names)
+    (tmp_path / "mine").mkdir()
+    try:
+        (tmp_path / "mine" / "linked").symlink_to(tmp_path / "elsewhere" / "a")
+        (tmp_path / "mine" / "round").symlink_to(tmp_path / "mine")
+    except OSError:
+        pytest.skip("no links here")
+    ds = ImageFolder(tmp_path / "mine", size=16)
+    assert ds.classes == ["linked"] and len(ds) == 5
+    assert (ds.tensors()[0] - ds[2][0]).abs().mean() < 0.05
+
+
+def test_content_decides_which_decoder_is_used(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(DataError, match=r"a\.png: cannot identify image file"):
+        ImageFolder(tmp_path)
+
+
+def test_each_file_is_decoded_once_where_all_fit_into_the_cache(tmp_path, monkeypatch):
+    import mmgen.data
+
+    pictures(tmp_path, "a/1.png", "b/2.png")
+    decoded = []
+    load = mmgen.data.load_image
+    monkeypatch.setattr(
+        mmgen.data, "load_image", lambda *a, **k: decoded.append(1) or load(*a, **k)
+    )
+    kept = ImageFolder(tmp_path, size=8)
+    x = kept.tensors()[0]
+    assert len(decoded) == 2 and torch.equal(kept.tensors()[0], x)
+    other = ImageFolder(tmp_path, size=8, cache=2 * 3 * 8 * 8 - 1)
+    assert torch.equal(other.tensors()[0], x) and len(decoded) == 6
+
+
 def test_bad_folders(tmp_path):
     with pytest.raises(NotADirectoryError, match="is not a folder"):
         ImageFolder(tmp_path / "none")
     with pytest.raises(
-        DataError, match="holds no image; expected files that end in .png, .jpg, .jpeg, .webp"
+        DataError, match="holds no image; expected files that end in .png, .jpg, .jpeg, .jfif"
     ):
         ImageFolder(tmp_path)
     (tmp_path / "a.png").write_bytes(b"x")
@@ -448,6 +514,7 @@ def test_bad_folders(tmp_path):
     for kw, words in (
         ({"size": 0}, "size=0"),
         ({"size": 2.5}, "size=2.5"),
+        ({"cache": -1}, "cache=-1"),
         ({"channels": 4}, "channels=4; expected one of 1, 3"),
         ({"on_error": "ignore"}, "on_error='ignore'"),
     ):
