@@ -25,9 +25,6 @@ TEXTS = (".py", ".ipynb", ".md", ".yml", ".yaml", ".toml", ".ini", ".html", ".js
 KEPT = ("tags", "covers")  # cell metadata: what a cell is, and which claims it answers for
 NOTEBOOK_MB, REPOSITORY_MB, CELL_LINES = 1, 50, 90
 CELLS_BEFORE, MIDDLE_LINES, EXPORT_LINES, PROSE_WORDS = 70, 12, 45, 60
-OLDER_FORM = (  # written before the gate `form`, which a lesson leaves when it is rewritten
-    "19_interview",
-)
 
 
 def gate(registry):
@@ -280,8 +277,6 @@ def form(nb, path, root):
     in 15 to 25 lines; cells of at most 12 lines in the middle, 45 where they are exported; prose
     of at most 60 words between two headings or cells of code, the median of 12 to 45.
     """
-    if Path(path).stem in OLDER_FORM:
-        return []
     before = nb["cells"][: exercises_begin(nb)]
     bad = []
     if len(before) > CELLS_BEFORE:

@@ -5,6 +5,7 @@ waits for a clock.
 import json
 import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from mmgen.exercises.engine import Result
 from mmgen.interview import mock, report, talk
 from mmgen.interview.bank import LEVELS, TOPICS
+from mmgen.interview.candidate import simulate
 from mmgen.interview.items import Item
 from mmgen.interview.mock import (
     Interview,
@@ -414,6 +416,39 @@ def test_a_candidate_who_lacks_a_topic_sees_it(known, lacking):
     assert all(g["missed"] or g["said"] for g in s["gaps"]) and all(
         p["minutes"] > 0 for p in s["plan"]
     )
+
+
+def simulated(skill, kindness=0.0, seed=0):
+    "The stored state of a session that a simulated candidate has held."
+    return simulate(session(seed=3, minutes=60), skill, random.Random(seed), kindness)
+
+
+def test_a_simulated_candidate_knows_what_its_skill_says():
+    knows, lacks = simulated(lambda topic: 1.0), simulated(lambda topic: 0.0)
+    assert knows["finished"] and {t["raw"] for t in knows["turns"]} == {1.0}
+    assert lacks["finished"] and {t["raw"] for t in lacks["turns"]} == {0.0}
+    kinds = {t["item"]["kind"] for state in (knows, lacks) for t in state["turns"]}
+    assert kinds == set(MINUTES) and any(t["depth"] == 2 for t in knows["turns"])
+    halves = [simulated(lambda topic: float(topic < "m"), seed=s) for s in (0, 1)]
+    for t in [t for state in halves for t in state["turns"]]:
+        assert t["raw"] == float(t["item"]["topic"] < "m")
+
+
+def test_a_simulated_candidate_is_drawn_from_its_generator():
+    one, same, other = (simulated(lambda topic: 0.5, seed=s) for s in (0, 0, 1))
+    assert one["turns"] == same["turns"] != other["turns"]
+    named = []
+    for s in range(20):
+        turns = simulated(lambda topic: 0.3, seed=s)["turns"]
+        named += [t["raw"] for t in turns if t["item"]["kind"] == "oral" and not t["depth"]]
+    assert len(named) > 50 and abs(sum(named) / len(named) - 0.3) < 0.06
+
+
+def test_a_kind_candidate_ticks_more_and_knows_no_more():
+    kind = simulated(lambda topic: 0.0, kindness=1.0)["turns"]
+    assert {t["raw"] for t in kind if t["item"]["kind"] == "oral"} == {1.0}
+    judged = [t["raw"] for t in kind if t["item"]["kind"] != "oral"]
+    assert judged and set(judged) == {0.0}
 
 
 def test_strong_and_weak_candidates_get_different_reports():
