@@ -15,7 +15,7 @@ class Recall(Exercise):
 
     id = "interview.recall"
     difficulty, importance, minutes = 2, 1, 6
-    task = """"FSRS-6 says that the probability of recall $t$ days after a review is $R = (1 + F
+    task = """FSRS-6 says that the probability of recall $t$ days after a review is $R = (1 + F
 t/S)^{-d}$. The stability $S$ is the
 number of days after which $R = 0.9$, which fixes $F$. Return $R$ for floats `days`, `stability`
 and `decay`, without a look into the
@@ -99,7 +99,7 @@ class Interval(Exercise):
 
     id = "interview.interval"
     difficulty, importance, minutes = 2, 1, 6
-    task = """"Return after how many days recall has fallen to `wanted`, for a card of stability
+    task = """Return after how many days recall has fallen to `wanted`, for a card of stability
 `stability`, by the same curve
 $R = (1 + F t/S)^{-d}$ with $F = 0.9^{-1/d} - 1$. No rounding."""
     starter = """
