@@ -11,7 +11,15 @@ FUNCTIONS = {
     f: getattr(math, f)
     for f in ("log", "log2", "log10", "exp", "sqrt", "cos", "sin", "erf", "ceil", "floor")
 }
-FUNCTIONS |= {"min": min, "max": max, "abs": abs, "round": round}
+
+
+def _rounded(value, digits=0):
+    if not -30 <= digits <= 30:
+        raise FormulaError(f"round to {digits:g} digits; expected -30 to 30")
+    return round(value, digits) if digits else round(value)
+
+
+FUNCTIONS |= {"min": min, "max": max, "abs": abs, "round": _rounded}
 CONSTANTS = {"pi": math.pi, "e": math.e}
 _BINARY = {
     ast.Add: operator.add,

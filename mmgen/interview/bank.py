@@ -87,14 +87,16 @@ def read_bank(file):
         "The safe loader, which also refuses a key that stands twice in one mapping."
 
     def mapping(loader, node):
-        keys = [loader.construct_object(k, deep=True) for k, _ in node.value]
-        for k, (key, _) in zip(keys, node.value):
-            if keys.count(k) > 1:
-                raise BankError(
-                    f"{file.name}: line {key.start_mark.line + 1}: {k!r} stands twice in one "
-                    "mapping"
-                )
-        return dict(zip(keys, [loader.construct_object(v, deep=True) for _, v in node.value]))
+        found = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            name = loader.construct_object(key, deep=True)
+            if not isinstance(name, (str, int, float)):
+                raise BankError(f"{file.name}: line {line}: {name!r} is a key; expected a text")
+            if name in found:
+                raise BankError(f"{file.name}: line {line}: {name!r} stands twice in one mapping")
+            found[name] = loader.construct_object(value, deep=True)
+        return found
 
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     file = Path(file)
@@ -110,6 +112,13 @@ def read_bank(file):
             "expected spaces"
         )
     try:
+        if "*" in text:  # a text may hold one; an alias, which can grow without bound, may not
+            for event in yaml.parse(text, Loader):
+                if isinstance(event, yaml.AliasEvent):
+                    line = event.start_mark.line + 1
+                    raise BankError(
+                        f"{file.name}: line {line}: *{event.anchor} is an alias; write it out"
+                    )
         entries = yaml.load(text, Loader)
     except yaml.YAMLError as e:
         line = f"line {e.problem_mark.line + 1}: " if getattr(e, "problem_mark", None) else ""

@@ -171,6 +171,7 @@ def test_arithmetic(text, value):
 @pytest.mark.parametrize(
     "text",
     [
+        "round(5, -10**9)",
         "",
         "  ",
         "1 +",
