@@ -2,6 +2,7 @@
 """Set up the course and open it; needs nothing but Python 3.10 or newer.
 
     python3 course.py                        set up, then open the course in JupyterLab
+    python3 course.py --no-browser --port N  the same, but only print the address
     python3 course.py test                   set up what the tests need, then run all of them
     python3 course.py setup                  set up only
     python3 course.py run --profile smoke    anything else goes to the `mmgen` command
@@ -17,30 +18,27 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("MMGEN_VENV") or ROOT / ".venv")
-STAMP, LOG, UNFINISHED = (
-    VENV / "mmgen-setup.json",
-    VENV / "mmgen-setup.log",
-    VENV / "mmgen-setup.unfinished",
-)
+STAMP = VENV / "mmgen-setup.json"
+LOG = VENV / "mmgen-setup.log"
+UNFINISHED = VENV / "mmgen-setup.unfinished"
+LOCK = VENV.with_name(VENV.name + ".lock")  # held while a set-up is at work
 OLDEST = (3, 10)
 TORCH = "torch==2.13.0"
 # the place that PyTorch's own documentation names for CPU builds on Linux
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 NEEDS_GB = {"cpu": 3, "cuda": 12, "plain": 4}
-DEV_COMMANDS = (
-    "test",
-    "check",
-    "site",
-    "setup-dev",
-)  # these need more: the extra `dev` instead of `course`
+# these need more: the extra `dev` instead of `course`
+DEV_COMMANDS = ("test", "check", "site", "setup-dev")
 HEARTBEAT = 15  # seconds between two lines in a log
 BUILDS = {
     "cpu": "no NVIDIA GPU: the CPU build of PyTorch",
@@ -133,7 +131,6 @@ def clean_env():
     astray = (
         "PYTHONHOME",
         "PYTHONPATH",
-        "PIP_USER",
         "PIP_TARGET",
         "PIP_PREFIX",
         "__PYVENV_LAUNCHER__",
@@ -144,7 +141,9 @@ def clean_env():
         PYTHONNOUSERSITE="1",
         PIP_DISABLE_PIP_VERSION_CHECK="1",
         PIP_REQUIRE_VIRTUALENV="0",
+        PIP_USER="0",  # whatever pip's own files say: into the environment
         PYTHONUTF8="1",
+        JUPYTER_PREFER_ENV_PATH="1",  # the environment's kernel, not one of the same name at home
     )
 
 
@@ -237,7 +236,58 @@ def make_environment():
         raise SetupError(explain(text))
 
 
+@contextmanager
+def one_at_a_time(pause=1.0):
+    """Hold the lock of set-up; while another one holds it, say so and wait. A pip that outlives a
+    killed set-up holds it too, since it inherits the open file.
+    """
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with open(str(LOCK), "a") as file:
+        waits = 0
+        while not locked(file):
+            if not waits:
+                say(f"Another set-up is at work in {VENV}; this one waits until it ends.")
+            waits += 1
+            time.sleep(pause)
+        yield file
+
+
+def locked(file):
+    "True if this process has the lock now; True too where the file system knows no locks."
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 # pip, and what to do when it fails
+
+
+def check_pip_settings():
+    "Stop if pip's own files send packages to another place than the environment."
+    listing = ask("-m", "pip", "config", "list") or ""
+    found = re.findall(r"^(\w+\.(?:target|prefix|root))=(.*)$", listing, re.M)
+    if found:
+        raise SetupError(
+            f"pip's settings say {found[0][0]} = {found[0][1]}, so packages would not come into "
+            f"{VENV}.\nRemove that line for this command, for instance with\n"
+            f"    {python_in(VENV)} -m pip config unset {found[0][0]}\n"
+            "(pip config debug names the file), and run this command again."
+        )
+
 
 NO_NETWORK = (
     "name resolution",
@@ -343,9 +393,9 @@ def latest():
     )
 
 
-def pip(args, what):
+def pip(args, what, lock=None):
     """Run pip in the environment: its own bars in a terminal, one line now and then in a log;
-    SetupError on failure.
+    SetupError on failure. It is stopped with all that it started when this process is.
     """
     LOG.write_bytes(b"")
     terminal = sys.stdout.isatty()
@@ -356,7 +406,12 @@ def pip(args, what):
         + ([] if terminal else ["--quiet", "--progress-bar", "off"])
     )
     start = said = time.time()
-    process = subprocess.Popen(command, cwd=str(ROOT), env=clean_env(), stdout=shown, stderr=shown)
+    alone = {}
+    if os.name == "posix":
+        alone = {"start_new_session": True, "pass_fds": [lock.fileno()] if lock else []}
+    process = subprocess.Popen(
+        command, cwd=str(ROOT), env=clean_env(), stdout=shown, stderr=shown, **alone
+    )
     try:
         while process.poll() is None:
             time.sleep(0.1)
@@ -365,11 +420,26 @@ def pip(args, what):
             said = time.time()
             print(f"      {what} {clock(said - start)}  {latest()}", flush=True)
     except BaseException:
-        process.terminate()
-        process.wait()
+        stop(process)
         raise
     if process.returncode:
         raise SetupError(explain(read_log()))
+
+
+def stop(process, patience=10):
+    "End a process and what it started."
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        try:
+            if os.name == "posix":
+                os.killpg(process.pid, number)
+            else:
+                process.terminate()
+        except OSError:
+            return  # all of it has ended
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def torch_args(build):
@@ -421,15 +491,16 @@ def say(text):
     print(text, flush=True)
 
 
-def install(build, extra):
+def install(build, extra, lock=None):
     "PyTorch, then everything else, then a look whether it works."
+    check_pip_settings()
     if STAMP.exists():
         STAMP.unlink()
     say("[2/4] PyTorch, by far the largest download")
-    pip(torch_args(build), "PyTorch")
+    pip(torch_args(build), "PyTorch", lock)
     quiet([python_in(VENV), "-m", "pip", "uninstall", "-y", "mmgen"])  # its name until now
     say("[3/4] the course's packages")
-    pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages")
+    pip(["install", "--retries", "1", "--editable", f".[{extra}]"], "packages", lock)
     say("[4/4] looking whether it works")
     say("      " + check_result(build))
 
@@ -442,14 +513,22 @@ def set_up(extra):
         return
     check_venv_module()
     check_disk(build)
-    start, stamp = time.time(), read_stamp()
+    with one_at_a_time() as lock:
+        if not is_ready(extra, build):  # nor did the one that was waited for make it so
+            make_ready(extra, build, lock)
+
+
+def make_ready(extra, build, lock):
+    "Environment, packages, a look at the result, and the note that all of it is there."
+    start = time.time()
+    stamp = read_stamp()
     before = set(stamp.get("extras", ())) if stamp.get("key") == key(build) else set()
     say(f"Setting up in {VENV} ({BUILDS[build]})")
     say("[1/4] environment")
     make_environment()
     UNFINISHED.touch()
     try:
-        install(build, extra)
+        install(build, extra, lock)
     except SetupError:
         UNFINISHED.unlink()
         raise  # pip has put back what it could not finish
@@ -465,10 +544,13 @@ def others():
 
 
 def hand_over(args):
-    "Run the `mmgen` command in the environment and give back its exit code; Ctrl-C goes to it."
+    """Run the command in the environment and give back its exit code; Ctrl-C and SIGTERM go to
+    it.
+    """
     process = subprocess.Popen(
         [python_in(VENV), "-m", "workshop"] + args, env=dict(clean_env(), PYTHONPATH=str(ROOT))
     )
+    signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     while True:
         try:
             return process.wait()
@@ -476,11 +558,19 @@ def hand_over(args):
             continue
 
 
+def terminated(number, frame):
+    "Let SIGTERM unwind what is under way, as Ctrl-C does."
+    raise SystemExit(128 + number)
+
+
 def main(args):
     "Set up what `args` need, then run them."
     if args and args[0] in ("-h", "--help"):
         print(__doc__.strip())
         return 0
+    if args and args[0].startswith("-"):
+        args = ["lab"] + args
+    signal.signal(signal.SIGTERM, terminated)
     try:
         set_up("dev" if args and args[0] in DEV_COMMANDS else "course")
     except SetupError as e:

@@ -3,6 +3,7 @@ builds its pages.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -135,6 +136,7 @@ def lab(args):
         "-m",
         "jupyterlab",
         f"--ServerApp.root_dir={root}",
+        "--ServerApp.use_redirect_file=False",  # some browsers may not read files of others
         f"--port={args.port}",
     ]
     command += [f"--LabApp.default_url=/lab/tree/nbs/{path.name}"] + args.rest
@@ -142,6 +144,7 @@ def lab(args):
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     print("JupyterLab opens in the browser; Ctrl-C here ends it.", flush=True)
     process = subprocess.Popen(command, cwd=root)
+    signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     while True:
         try:
             return process.wait()

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,11 @@ def course(tmp_path, monkeypatch):
     spec.loader.exec_module(module)
     venv = tmp_path / "a folder" / ".venv"
     for name, value in dict(
-        VENV=venv, STAMP=venv / "stamp.json", LOG=venv / "log", UNFINISHED=venv / "unfinished"
+        VENV=venv,
+        STAMP=venv / "stamp.json",
+        LOG=venv / "log",
+        UNFINISHED=venv / "unfinished",
+        LOCK=tmp_path / "lock",
     ).items():
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(module, "torch_build", lambda *_: "cpu")
@@ -161,7 +166,7 @@ def fake_pip(course, monkeypatch, fail=None):
     "Stand-in for pip: notes its arguments, and fails at the call that contains `fail`."
     calls = []
 
-    def pip(args, what):
+    def pip(args, what, lock=None):
         calls.append(" ".join(args))
         if fail and fail in calls[-1]:
             raise course.SetupError("pip failed")
@@ -175,6 +180,7 @@ def fake_pip(course, monkeypatch, fail=None):
         "import torch": "mmgen 0.1.0",
         "import mmgen": "",
         "mmgen.installed": "",
+        "pip config": "",
     }
     monkeypatch.setattr(
         course,
@@ -230,7 +236,7 @@ def test_failed_set_up_leaves_no_stamp(course, monkeypatch, capsys):
 def test_killed_set_up_begins_with_a_new_environment(course, monkeypatch):
     fake_pip(course, monkeypatch)
 
-    def killed(args, what):
+    def killed(args, what, lock=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(course, "pip", killed)
@@ -263,6 +269,120 @@ def test_environment_is_made_repaired_and_never_taken(course, monkeypatch):
     course.UNFINISHED.touch()
     course.make_environment()
     assert len(made) == 3  # killed in it: again
+
+
+def test_settings_of_pip_that_lead_elsewhere_are_named(course, monkeypatch):
+    said = "global.index-url='https://example.org'\ninstall.target='/opt/elsewhere'\n"
+    monkeypatch.setattr(course, "ask", lambda *a: said)
+    with pytest.raises(course.SetupError, match="install.target = '/opt/elsewhere'"):
+        course.check_pip_settings()
+    monkeypatch.setattr(course, "ask", lambda *a: said.splitlines()[0])
+    course.check_pip_settings()
+
+
+def test_a_user_setting_of_pip_has_no_effect_in_the_environment(course, monkeypatch, tmp_path):
+    (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    asked = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "pip"]
+    assert "user" not in subprocess.run(asked, env=course.clean_env(), stderr=-1).stderr.decode()
+
+
+PLAYER = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("course", {root!r} + "/course.py")
+course = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(course)
+from pathlib import Path
+venv = Path({venv!r})
+course.VENV, course.LOCK, course.LOG = venv, venv.with_name("lock"), venv.with_name("log")
+course.STAMP, course.UNFINISHED = venv.with_name("stamp"), venv.with_name("unfinished")
+course.check_disk = course.make_environment = course.check_pip_settings = lambda *a: None
+course.is_ready = lambda extra, build: course.STAMP.exists()
+course.check_result = lambda build: "works"
+course.python_in = lambda venv: {fake!r}
+course.quiet = lambda command: (0, "")
+sys.exit(course.main(["setup"]))
+"""
+
+
+@pytest.fixture
+def player(tmp_path):
+    """Starts a set-up whose pip is a script that starts a child and sleeps `seconds`; both write
+    their process number into a file.
+    """
+    started = []
+
+    def start(seconds):
+        fake = tmp_path / "pip.sh"
+        fake.write_text(f"#!/bin/sh\nsleep {seconds} &\necho $$ $! >> {tmp_path}/pids\nwait\n")
+        fake.chmod(0o755)
+        text = PLAYER.format(root=str(ROOT), venv=str(tmp_path / ".venv"), fake=str(fake))
+        command = [sys.executable, "-c", text]
+        process = subprocess.Popen(command, stdout=-1, stderr=-2, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+posix = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes of Linux")
+
+
+@posix
+def test_sigterm_ends_pip_and_what_it_started(player, tmp_path):
+    process = player(600)
+    wait_until((tmp_path / "pids").exists)
+    wait_until(lambda: len((tmp_path / "pids").read_text().split()) == 2)
+    process.terminate()
+    assert process.wait(60) == 143
+    for pid in (tmp_path / "pids").read_text().split():
+        wait_until(lambda pid=pid: ended(pid))
+
+
+@posix
+def test_a_second_set_up_waits_for_the_first_and_has_nothing_to_do(player, tmp_path):
+    first = player(3)
+    wait_until((tmp_path / "pids").exists)
+    second = player(3)
+    assert second.wait(120) == 0 and first.wait(60) == 0
+    assert second.stdout.read().startswith("Another set-up is at work in")
+    assert len((tmp_path / "pids").read_text().splitlines()) == 2  # both steps of the first
+
+
+@posix
+def test_a_pip_that_outlives_a_killed_set_up_is_waited_for(player, tmp_path):
+    first = player(4)
+    wait_until((tmp_path / "pids").exists)
+    first.kill()
+    second = player(0)
+    said = second.communicate(timeout=120)[0]
+    assert second.returncode == 0
+    assert said.startswith("Another set-up is at work in")
+
+
+def test_options_alone_open_the_course(course, monkeypatch):
+    seen = []
+    monkeypatch.setattr(course, "set_up", seen.append)
+    monkeypatch.setattr(course, "hand_over", lambda args: seen.append(args) or 0)
+    assert course.main(["--no-browser", "--port", "8899"]) == 0
+    assert seen == ["course", ["lab", "--no-browser", "--port", "8899"]]
 
 
 def test_other_commands_go_to_mmgen(course, monkeypatch):
