@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from . import links, records, repo
+from . import links, places, records, repo
 
 OPEN, CLOSE = "<!-- notebooks -->", "<!-- /notebooks -->"
 PARTS = ("badges", "get", "install")
@@ -111,4 +111,6 @@ def link_all(root) -> list:
             changed.append(path.name)
     if write_readme(root):
         changed.append("README.md")
+    if places.write(root):
+        changed.append(places.FILE)
     return changed

@@ -79,16 +79,20 @@ def as_markdown(q, lang="en"):
     return "\n\n".join(parts)
 
 
-def questions(topic, lang="en"):
+def questions(topic, lang="en", part=""):
     """Show the spoken questions of `topic` in a notebook, answers folded: speak for two minutes,
-    then unfold. `lang` is 'en' or 'zh'.
+    then unfold. `lang` is 'en' or 'zh'; `part`, such as "10b_chain", leaves those whose answer
+    that notebook shows.
     """
     from IPython.display import Markdown, display
 
     if lang not in LANGUAGES:
         raise ValueError(f"lang={lang!r}; expected one of {', '.join(LANGUAGES)}")
     bank = load_questions(topic)
+    bank = [q for q in bank if not part or q["shown_in"].startswith(f"{part}#")]
     parts = [as_markdown(q, lang) for q in bank if q["kind"] == "oral"]
+    if not bank:
+        raise ValueError(f"part={part!r} answers no question of {topic}; expected a notebook")
     others = len(bank) - len(parts)
     if others:
         parts.append(f"{others} {WORDS[lang][-1]}: `mmgen quiz --topic {topic}`.")

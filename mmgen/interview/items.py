@@ -2,11 +2,14 @@
 `judge(item, given)`.
 """
 
+import functools
 import hashlib
+import json
 import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 from .arithmetic import CONSTANTS, FormulaError, evaluate
 from .bank import LANGUAGES, LEVELS, NOTEBOOKS, all_questions, load_questions
@@ -142,6 +145,13 @@ def make_item(question, lang="en", seed=0) -> Item:
     )
 
 
+@functools.cache
+def _places():
+    "Id of an exercise -> NOTEBOOK#Heading where it stands."
+    file = Path(__file__).parents[1] / "exercises" / "places.json"
+    return json.loads(file.read_text(encoding="utf8"))
+
+
 def exercise_item(id, lang="en") -> Item:
     "The item of an exercise: kind 'code', its level from its difficulty."
     from ..exercises import exercise
@@ -152,7 +162,6 @@ def exercise_item(id, lang="en") -> Item:
         return f"```python\n{source.strip()}\n```"
 
     text = f"**{ex.__doc__.splitlines()[0]}**\n\n{ex.task.strip()}\n\n{code(ex.starter)}"
-    place = f"{NOTEBOOKS[topic]}#Exercises" if topic in NOTEBOOKS else ""
     return Item(
         id,
         "code",
@@ -161,7 +170,7 @@ def exercise_item(id, lang="en") -> Item:
         float(ex.minutes),
         text,
         code(ex.source()),
-        shown_in=place,
+        shown_in=_places().get(id, ""),
         lang=lang,
     )
 

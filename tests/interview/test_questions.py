@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmgen.interview import BankError, as_markdown, bank, check_questions, load_questions, schema
+from mmgen.interview import (
+    BankError,
+    as_markdown,
+    bank,
+    check_questions,
+    load_questions,
+    questions,
+    schema,
+)
 from mmgen.interview.arithmetic import FormulaError, evaluate, names
 from mmgen.interview.items import make_item
 
@@ -314,3 +322,28 @@ def test_points_can_be_marked_and_a_refutation_says_why():
         "refuted",
         "no code",
     ]
+
+
+def test_the_questions_of_one_part_of_a_lesson(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda m: shown.append(m.data))
+    for part in ("10_diffusion", "10a_predictions"):
+        questions("diffusion", part=part)
+        own = [q for q in load_questions("diffusion") if q["shown_in"].startswith(f"{part}#")]
+        oral = [q["question"]["en"].split("\n\n")[0] for q in own if q["kind"] == "oral"]
+        assert oral and shown[-1].count("<details>") == len(oral)
+        assert all(f"**{text.strip()}**" in shown[-1] for text in oral)
+    with pytest.raises(ValueError, match="part='10_diffusio' answers no question of diffusion"):
+        questions("diffusion", part="10_diffusio")
+
+
+def test_an_exercise_is_found_under_its_own_heading():
+    from mmgen.exercises import all_exercises
+    from mmgen.interview.items import exercise_item
+
+    for id in all_exercises():
+        notebook, _, heading = exercise_item(id).shown_in.partition("#")
+        nb = json.loads((ROOT / "nbs" / f"{notebook}.ipynb").read_text(encoding="utf8"))
+        at = [i for i, c in enumerate(nb["cells"]) if f"### {heading}\n" in "".join(c["source"])]
+        assert len(at) == 1, id
+        assert f'check("{id}"' in "".join(nb["cells"][at[0] + 1]["source"])

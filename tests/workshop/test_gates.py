@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from course_fixtures import SETTINGS, code, make_course, notebook, picture, prose, stream
 
-from workshop import gates, links, readme, repo
+from workshop import gates, links, readme, repo, repository_gates
 from workshop.gates import NOTEBOOK_GATES, REPOSITORY_GATES
 
 REPOSITORY = repo.Repository("someone", "course", "main")
@@ -319,7 +319,7 @@ def test_a_notebook_explains_a_package_and_exports_nothing(course):
 
 def test_repository_is_small(course, monkeypatch):
     assert REPOSITORY_GATES["repository is small"](course) == []
-    monkeypatch.setattr(gates, "REPOSITORY_MB", 0.001)
+    monkeypatch.setattr(repository_gates, "REPOSITORY_MB", 0.001)
     assert "expected under 0.001 MB" in REPOSITORY_GATES["repository is small"](course)[0]
 
 
@@ -338,6 +338,20 @@ def test_readme_in_step(course):
         file.read_text().replace("git clone https://github.com/someone", "git clone https://else")
     )
     assert "do not follow settings.ini" in REPOSITORY_GATES["readme in step"](course)[0]
+
+
+def test_places_in_step(course):
+    readme.link_all(course)
+    assert REPOSITORY_GATES["places in step"](course) == []
+    nb = good()
+    nb["cells"].append(prose("### Exercise 1.9 · A new one"))
+    nb["cells"].append(code('check("data.new", new)', 8))
+    (course / "nbs/01_a.ipynb").write_text(json.dumps(nb))
+    assert "run `python3 course.py links`" in REPOSITORY_GATES["places in step"](course)[0]
+    readme.link_all(course)
+    assert REPOSITORY_GATES["places in step"](course) == []
+    stored = json.loads((course / "mmgen/exercises/places.json").read_text(encoding="utf8"))
+    assert stored["data.new"] == "01_a#Exercise 1.9 · A new one"
 
 
 def test_nothing_unsafe(course):
