@@ -1,5 +1,5 @@
-"""Gates: what every notebook (`page_gates`) and the repository (`repository_gates`) must hold. Each
-gate is a function that returns its problems as short texts.
+"""Gates: what every notebook (`page_gates`, `prose_gates`) and the repository (`repository_gates`)
+must hold. Each gate is a function that returns its problems as short texts.
 
 `tests/workshop/test_gates.py` shows every gate firing on a planted defect and silent on a good
 notebook.
@@ -7,7 +7,7 @@ notebook.
 
 import os
 
-from . import repo
+from . import prose_gates, repo  # noqa: F401, its gates enter the table
 from .page_gates import NOTEBOOK_GATES
 from .repository_gates import REPOSITORY_GATES
 
