@@ -77,8 +77,8 @@ def vlb_terms(
 
 
 def prior_bits(diffusion: GaussianDiffusion, x_0) -> torch.Tensor:  # (b, ...) -> (b,)
-    """KL of x_T from N(0, I) in bits per dimension: what the last step still tells; nothing in it
-    can be trained.
+    """KL of x_T from N(0, I) in bits per dimension: what x_T still shows of x_0; nothing in it can
+    be trained.
     """
     last = torch.full((len(x_0),), len(diffusion) - 1, device=x_0.device)
     mean = per_example(diffusion.alpha(last), x_0) * x_0

@@ -27,12 +27,12 @@ from .weights import Pretrained
 from .checks import known, number, whole
 from .core import eval_mode
 from .priors import (
+    CodePrior,
     Drawn,
     PriorConfig,
-    _double,
-    _Prior,
     draw,
     guide,
+    in_float64,
     places_in_order,
     scale_at,
     sharpen,
@@ -40,7 +40,7 @@ from .priors import (
 )
 
 
-class MaskedPrior(_Prior, Pretrained):
+class MaskedPrior(CodePrior, Pretrained):
     """Codes at the open places given those at the decided places and the label (MaskGIT: Chang et
     al. 2022, section 3.1).
     """
@@ -142,7 +142,7 @@ def confidence(logits, new, noise: float, generator=None) -> torch.Tensor:
     """log p (b, n) float64 of the codes `new` (b, n), -1 where none was drawn, under logits
     (b, n, k), plus `noise` times Gumbel noise.
     """
-    log_p = _double(logits).log_softmax(-1)  # (b, n, k)
+    log_p = in_float64(logits).log_softmax(-1)  # (b, n, k)
     index = new.clamp(min=0)[..., None].to(log_p.device)
     log_p = log_p.gather(-1, index).squeeze(-1)  # (b, n)
     return log_p + noise * gumbel(log_p.shape, generator).to(log_p.device)

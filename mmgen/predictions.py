@@ -1,6 +1,6 @@
-"""What a denoising network may say (`KINDS`), how one answer becomes another (`convert`), and
-the loss that trains it (`diffusion_loss`). `Mixture` is a data distribution for which the
-best answer is known exactly.
+"""What a denoising network may predict (`KINDS`), how one prediction becomes another
+(`convert`), and the loss that trains it (`diffusion_loss`). `Mixture` is a data distribution
+for which the best answer is known exactly.
 
 Read `target_of`, then `convert`, then `diffusion_loss`, which uses both through `loss_weight`.
 
@@ -35,8 +35,8 @@ KINDS = ("eps", "x0", "v", "flow", "score")
 
 
 def target_of(kind: str, x_0, eps, t, path):  # one of KINDS, (b, ...) twice, (b,), a NoisePath
-    """What a network of this kind should say, (b, ...): eps; x_0; v = alpha eps - sigma x_0; flow =
-    dx_t / dt; score = -eps / sigma.
+    """What a network of this kind should give, (b, ...): eps; x_0; v = alpha eps - sigma x_0;
+    flow = dx_t / dt; score = -eps / sigma.
     """
     known("kind", kind, KINDS)
     if kind == "eps":
@@ -69,7 +69,7 @@ def _times_or_steps(t):
 
 
 def convert(
-    value,  # (b, ...) what the network said, of kind `source`
+    value,  # (b, ...) the network's output, of kind `source`
     x_t,  # (b, ...) what it was given
     t,  # (b,) at which time; whole steps for a table
     path,  # a NoisePath, or a table of steps such as GaussianDiffusion
@@ -160,7 +160,7 @@ class Mixture:
         return torch.einsum("nk,nkd->nd", log_joint.softmax(1), each).to(x_t).view_as(x_t)
 
     def denoise(self, x_t, t, path):
-        "The mean of x_0 given x_t, in the shape of x_t: what the best possible network would say."
+        "The mean of x_0 given x_t, in the shape of x_t: what the best possible network would give."
         alpha, log_joint, variance, away = _noisy(self, x_t, t, path)
         each = self.means - (alpha * self.stds**2 / variance)[..., None] * away  # (n, k, d)
         return torch.einsum("nk,nkd->nd", log_joint.softmax(1), each).to(x_t).view_as(x_t)
@@ -233,8 +233,8 @@ def diffusion_loss(
     model,  # model(x_t, t, labels) -> (b, ...) in the shape of x_t
     batch,  # (x_0, labels)
     path,  # a NoisePath
-    predict: str = "v",  # what the network says
-    loss_in: str = None,  # where its errors are measured; None: as it says them
+    predict: str = "v",  # what the network predicts
+    loss_in: str = None,  # where its errors are measured; None: in what it predicts
     times=uniform,  # how t is drawn: a function of (n, path)
     weighting="simple",  # or "min_snr", "sigmoid", a function of the log-SNR
     t_min: float = 1e-5,  # t stays this far from both ends, where a kind may be infinite
@@ -249,12 +249,12 @@ def diffusion_loss(
     t = times(len(x_0), path).to(x_0.device).clamp(t_min, 1 - t_min)  # (b,)
     eps = torch.randn_like(x_0)
     x_t = path.add_noise(x_0, eps, t)
-    said = model(x_t, t, labels)  # (b, ...)
-    if said.shape != x_0.shape:
+    output = model(x_t, t, labels)  # (b, ...)
+    if output.shape != x_0.shape:
         raise ValueError(
-            f"model gave shape {tuple(said.shape)}; expected that of x_t, {tuple(x_0.shape)}"
+            f"model gave shape {tuple(output.shape)}; expected that of x_t, {tuple(x_0.shape)}"
         )
     target = target_of(predict, x_0, eps, t, path)
-    error = (said.float() - target.float()).square().flatten(1).mean(1)  # (b,)
+    error = (output.float() - target.float()).square().flatten(1).mean(1)  # (b,)
     weight = loss_weight(t, path, predict, loss_in, weighting).clamp(max=weight_max)
     return (weight * error).mean(), {"mse": error.mean()}

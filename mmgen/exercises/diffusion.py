@@ -826,7 +826,7 @@ class MinSNR(Exercise):
     difficulty, importance, minutes = 3, 4, 8
     covers = ("S2-X10",)
     task = (
-        "Return the min-SNR weight for the squared error of what the network says: min(SNR, "
+        "Return the min-SNR weight for the squared error of what the network predicts: min(SNR, "
         "gamma) for `x0`, that over SNR for `eps`, "
         "over SNR + 1 for `v`. `snr` is a tensor (b,); another kind raises ValueError. Two "
         "things are wrong."
@@ -1167,7 +1167,7 @@ def loss(model, x_0):
     bug = "one time for each example"
     hints = (
         "One t for all makes every step lopsided. And what is `rand` without the n?",
-        "The network must be told t, and asked for the noise that was used.",
+        "The network must be given t, and asked for the noise that was used.",
         "t = torch.rand(len(x_0)); s = t.view(-1, 1, 1, 1); F.mse_loss(model((1 - s) * x_0 + s "
         "* eps, t), eps)",
     )
@@ -1207,14 +1207,14 @@ def loss(model, x_0):
             time,
             (64,),
             given="64 images",
-            because="the model is told a time per example",
+            because="the model gets a time per example",
         )
         t.true(
             "one time for each example",
             time.unique().numel() > 50,
             f"{time.unique().numel()} different times",
             "64 different times",
-            because="the times drawn must be the times told",
+            because="the times drawn must be the times that the model gets",
         )
         t.true(
             "times are in [0, 1)",
@@ -1230,10 +1230,10 @@ def loss(model, x_0):
             abs(late.mean()) < 0.25 and 0.85 < late.std() < 1.15,
             f"mean {late.mean():.2f}, std {late.std():.2f}",
             "mean 0, std 1",
-            because="torch.rand is uniform; or x_t was not made with the time told",
+            because="torch.rand is uniform; or x_t was not made with the time that the model gets",
         )
         t.near(
-            "a network that says nothing pays 1",
+            "a network whose output is 0 pays 1",
             value.item(),
             1.0,
             0.15,
@@ -1279,7 +1279,7 @@ def loss(model, x_0):
         t, eps = torch.rand(1), torch.randn_like(x_0)
         return F.mse_loss(model((1 - t) * x_0 + t * eps, t.expand(len(x_0))), eps)
 
-    @wrong("a network that says nothing pays 1")
+    @wrong("a network whose output is 0 pays 1")
     def target_is_the_data(model, x_0):
         t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
         s = t.view(-1, 1, 1, 1)
@@ -1348,7 +1348,7 @@ class SameLoss(Exercise):
     difficulty, importance, minutes = 3, 4, 6
     covers = ()
     task = (
-        "On the straight path, x_t = (1 - t) x_0 + t eps, a network says x_0, but its error is "
+        "On the straight path, x_t = (1 - t) x_0 + t eps, a network predicts x_0, but its error is "
         "measured as flow, eps - x_0. At t = 0.2 "
         "its squared error in x_0 is 0.01. Set `answer` to its squared error in flow, and in "
         "eps, as a pair."

@@ -646,7 +646,7 @@ def decided_per_pass(n, n_steps): ...
 
 
 class Remask(Exercise):
-    "The sampler that takes back what it said"
+    "The sampler that takes back what it decided"
 
     id = "priors.remask"
     kind = "bug"
@@ -732,7 +732,7 @@ def accept(codes, logits, candidates, count):
         wild = 200 * t.randn(b, n, k)
         least = wild.argmin(-1)
         t.equal(
-            "unlikely candidates are told apart too",
+            "unlikely candidates are ranked too",
             t.call(accept, codes, wild, least, 3),
             Remask.another(codes, wild, least, 3),
             given="candidates of probability e-100 and less",

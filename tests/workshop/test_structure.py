@@ -50,6 +50,14 @@ def public(tree):
                 yield from ((f"{node.name}.{m.name}", m) for m in methods)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_module_imports_a_private_name(path):
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [name.name for node in imports for name in node.names]
+    assert [n for n in names if n.startswith("_") and not n.startswith("__")] == []
+
+
 FORWARD = {
     "forward"
 }  # torch's method: its shapes are in the signature and the class says what it is
