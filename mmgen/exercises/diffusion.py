@@ -1273,6 +1273,24 @@ def loss(model, x_0):
             given="the largest gap between the share of 4096 times below s, and s",
             because="a sigmoid of a normal, or a square, prefers some times",
         )
+        x_0 = 3 + t.randn(256, 2, 4, 4)
+        t.call(loss, Spy(lambda x, k: 0 * x), x_0)
+        s = seen["t"].view(-1, 1, 1, 1)
+        eps = ((seen["x_t"] - (1 - s) * x_0) / s)[seen["t"] > 0.2]
+        t.true(
+            "each example has noise of its own",
+            (eps[1:] - eps[0]).abs().flatten(1).amax(1).min() > 0.1,
+            "the same noise in several examples",
+            "a draw for each",
+            given="256 images",
+        )
+        t.near(
+            "the noise is normal: one number in 22 lies beyond 2",
+            (eps.abs() > 2).double().mean().item(),
+            0.0455,
+            0.014,
+            because="a uniform draw of the same mean and variance has no tails",
+        )
 
     @wrong("one time for each example")
     def one_time(model, x_0):
@@ -1339,6 +1357,18 @@ def loss(model, x_0):
         t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
         s = t.view(-1, 1, 1, 1)
         return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps).item()
+
+    @wrong("noise")
+    def one_noise(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0[:1]).expand_as(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
+
+    @wrong("one number in 22 lies beyond 2")
+    def uniform_of_variance_one(model, x_0):
+        t, eps = torch.rand(len(x_0)), (torch.rand_like(x_0) - 0.5) * 12**0.5
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
 
 
 class SameLoss(Exercise):

@@ -20,6 +20,11 @@ def brute(z, codebook):
     )
 
 
+# from 0 the nearest of these rows is row 1; in absolute differences row 0, by the largest one row 2
+NORMS = torch.tensor([[2.0, 0.0, 0.0], [1.1, 1.1, 0.0], [1.0, 1.0, 1.0]])
+ROOTS = "the root of the sum of squares: not the largest or the summed absolute difference"
+
+
 class Nearest(Exercise):
     "Index of the nearest code"
 
@@ -98,6 +103,10 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
             given="the rows in another order",
             because="an index must depend on its own row only",
         )
+        few, many = ((t.randn(n, 3), t.randn(n + 1, 3)) for n in (4, 9))
+        t.no_loop(
+            nearest, few, many, because="a loop over rows is a thousand times slower on a GPU"
+        )
 
     @wrong("one index per row of z")
     def over_the_wrong_axis(z, codebook):
@@ -142,6 +151,10 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
     @wrong("each index names the nearest code")
     def farthest(z, codebook):
         return torch.cdist(z, codebook).argmax(1)
+
+    @wrong("no Python loop")
+    def row_by_row(z, codebook):
+        return torch.stack([(row - codebook).square().sum(1).argmin() for row in z])
 
 
 class Pairs(Exercise):
@@ -354,6 +367,23 @@ class TinyQuantizer(nn.Module):
             table[indices],
             because="look up the same index that is returned",
         )
+        t.true(
+            "the codes differ",
+            len(table.unique(dim=0)) == 9,
+            "equal rows",
+            "9 different codes",
+            because="equal codes tie, and the first one wins every vector",
+        )
+        small = t.call(TinyQuantizer, 3, 3)
+        with torch.no_grad():
+            next(small.parameters()).copy_(NORMS)
+        t.equal(
+            "near means the length of the difference",
+            t.call(small, torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("no attribute 'n_codes'")
     class read_before_set(nn.Module):
@@ -473,6 +503,13 @@ def quantize(z, codebook):  # (n, d), (k, d) -> (n, d)
             g,
             given="a random gradient at the result",
             because="the step counts as the identity: neither scaled nor turned",
+        )
+        t.equal(
+            "near means the length of the difference",
+            t.call(quantize, torch.zeros(1, 3), NORMS),
+            NORMS[1:2],
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
         )
 
     @wrong("a gradient reaches z")
@@ -954,6 +991,16 @@ def total_loss(encoder, codebook, decoder, x):
                 "commitment with 0.25"
             ),
         )
+        zeros = torch.zeros(2, 3)
+        value = t.call(total_loss, nn.Identity(), NORMS.clone(), nn.Identity(), zeros)
+        t.near(
+            "near means the length of the difference",
+            float(value),
+            2.25 * 2 * 1.1**2 / 3,
+            1e-5,
+            given=f"x = z_e = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("the encoder receives a gradient")
     def lookup_only(encoder, codebook, decoder, x):
@@ -1124,6 +1171,16 @@ class CodeTable(nn.Module):
             "none",
             because="the codebook loss moves the codes to the vectors, not the vectors: detach z",
         )
+        small = t.call(CodeTable, 3, 3)
+        with torch.no_grad():
+            small.codebook.copy_(NORMS)
+        t.equal(
+            "near means the length of the difference",
+            t.call(small, torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("the codes differ at the start")
     class zeros(nn.Module):
@@ -1256,6 +1313,13 @@ def forward(encoder, codebook, decoder, x):  # x (n, c) -> (n, c), (n,)
             expected="some",
             because="keep the straight-through step",
         )
+        t.equal(
+            "near means the length of the difference",
+            t.call(forward, nn.Identity(), NORMS, nn.Identity(), torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("the picture drawn in training")
     def decodes_z(encoder, codebook, decoder, x):
@@ -1339,6 +1403,13 @@ def perplexity(indices, n_codes):
             1e-3,
             given="a 2 x 3 grid: four times code 0, twice code 1",
             because="perplexity weighs by frequency, usage only counts",
+        )
+        t.near(
+            "any number of codes will do",
+            float(t.call(perplexity, torch.tensor([0, 5]), 6)),
+            2.0,
+            1e-3,
+            given="indices 0, 5 of 6 codes",
         )
 
     @wrong("num_codes")
@@ -1601,6 +1672,14 @@ def restart(codebook, counts, sums, fresh, floor):
             ),
         )
         t.equal("living counts stay", n[alive], counts[alive])
+        book = t.call(restart, codebook, counts, codebook * counts[:, None], fresh, 0.1)[0]
+        t.equal(
+            "the floor is the one that is given",
+            book[[1, 3]],
+            torch.stack([fresh[1], codebook[3]]),
+            given="floor 0.1",
+            because="of the counts 0.01 and 0.2 only the first is below it",
+        )
 
     @wrong("the codebook is sums / counts")
     def codebook_only(codebook, counts, sums, fresh, floor):
@@ -1796,6 +1875,14 @@ def prior_loss(h, head, indices):  # (b, n, d), (..., d) -> (..., k), (b, n) -> 
             given="h (3, 6, 6), 6 codes",
             because="equal sizes hide a wrong axis and a missing head",
         )
+        loss = t.call(prior_loss, h, head, indices)
+        t.true(
+            "the head gets a gradient",
+            isinstance(loss, torch.Tensor) and loss.requires_grad,
+            "a loss without a gradient",
+            "a scalar with one",
+            because="logits that are detached train no head",
+        )
 
     @wrong("out of bounds")
     def features_as_logits(h, head, indices):
@@ -1880,7 +1967,10 @@ def residual(z, codebooks):
         got = t.call(residual, z, books)
         t.true(
             "the sum and the losses",
-            isinstance(got, (tuple, list)) and len(got) == 2 and len(got[1]) == 3,
+            isinstance(got, (tuple, list))
+            and len(got) == 2
+            and isinstance(got[1], (tuple, list))
+            and len(got[1]) == 3,
             got=type(got).__name__,
             expected="(z_q, [loss, loss, loss])",
         )
