@@ -417,6 +417,13 @@ def add_noise(x_0, t, alphas_bar):
             given="64 images",
             because="noise of shape (1, c, h, w) is broadcast over the batch",
         )
+        t.true(
+            "each channel has noise of its own",
+            not torch.allclose(many[:, 0], many[:, 1]),
+            "the same noise in both channels",
+            "different draws",
+            because="noise of shape (b, 1, h, w) is broadcast over the channels",
+        )
         far = (many.abs() > 2).double().mean().item()
         t.near(
             "the noise is normal: one number in 22 lies beyond 2",
@@ -474,6 +481,12 @@ def add_noise(x_0, t, alphas_bar):
     @wrong("fresh noise each time")
     def seeded(x_0, t, alphas_bar):
         eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+        bar = alphas_bar[t].view(-1, 1, 1, 1).float()
+        return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
+
+    @wrong("each channel has noise of its own")
+    def one_for_the_channels(x_0, t, alphas_bar):
+        eps = torch.randn_like(x_0[:, :1]).expand_as(x_0)
         bar = alphas_bar[t].view(-1, 1, 1, 1).float()
         return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
 
@@ -1291,6 +1304,21 @@ def loss(model, x_0):
             0.014,
             because="a uniform draw of the same mean and variance has no tails",
         )
+        half = Spy(
+            lambda x, k: (
+                (x - (1 - k.view(-1, 1, 1, 1)) * x_0) / k.view(-1, 1, 1, 1)
+                + 3.0 * (k > 0.5).view(-1, 1, 1, 1)
+            )
+        )
+        value = t.call(loss, half, x_0).item()
+        t.near(
+            "every time counts alike",
+            value,
+            9 * (seen["t"] > 0.5).double().mean().item(),
+            0.1,
+            given="a network that is 3 off where t > 0.5, and right elsewhere",
+            because="a plain mean: no weight that depends on t",
+        )
 
     @wrong("one time for each example")
     def one_time(model, x_0):
@@ -1369,6 +1397,12 @@ def loss(model, x_0):
         t, eps = torch.rand(len(x_0)), (torch.rand_like(x_0) - 0.5) * 12**0.5
         s = t.view(-1, 1, 1, 1)
         return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
+
+    @wrong("every time counts alike")
+    def weighted_by_time(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return (2 * s * (model((1 - s) * x_0 + s * eps, t) - eps).square()).mean()
 
 
 class SameLoss(Exercise):

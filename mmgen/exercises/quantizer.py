@@ -1181,6 +1181,12 @@ class CodeTable(nn.Module):
             given=f"z = 0, codes {NORMS.tolist()}",
             because=ROOTS,
         )
+        t.shape(
+            "n_codes and dim are arguments",
+            CodeTable(2, 5).codebook,
+            (2, 5),
+            given="CodeTable(2, 5)",
+        )
 
     @wrong("the codes differ at the start")
     class zeros(nn.Module):

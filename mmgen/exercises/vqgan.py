@@ -1792,8 +1792,9 @@ def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
             torch.tensor(1.2, requires_grad=True),
             start.clone().requires_grad_(),
         )
+        vq_step = _fresh(vq_step)
         try:
-            out = t.call(_fresh(vq_step), x, lambda x: a * (x @ w), codebook, lambda z: z @ v)
+            out = t.call(vq_step, x, lambda x: a * (x @ w), codebook, lambda z: z @ v)
         except Crashed as e:
             if not isinstance(e.cause, NameError):
                 raise

@@ -1320,13 +1320,6 @@ def forward(encoder, codebook, decoder, x):
     return decoder(z + (codebook[indices] - z).detach()), indices
 
 
-# wrong: gradient times two
-def forward(encoder, codebook, decoder, x):
-    z = encoder(x)
-    indices = torch.cdist(z, codebook).argmin(1)
-    return decoder(2 * z + (codebook[indices] - 2 * z).detach()), indices
-
-
 # exercise: quantizer.perplexity
 # right: unique counts
 def perplexity(indices, n_codes):
