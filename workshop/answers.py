@@ -91,20 +91,22 @@ def _exercise(id, exercises, place):
     return exercises[id]
 
 
-def _checked(source, exercise, place, name):
-    "Refuse what is no Python, and what does not define the name that the exercise asks for."
+def _checked(answer, exercise, number, name):
+    "Refuse what is no Python, and what does not define below its header the name asked for."
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(answer.source)
     except SyntaxError as e:
         raise MutationError(f"{name}:{e.lineno}: {e.msg}") from e
-    defined = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    for n in tree.body:
+    body = [n for n in tree.body if n.lineno > number]
+    defined = {n.name for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    for n in body:
         targets = n.targets if isinstance(n, ast.Assign) else [getattr(n, "target", None)]
         defined |= {v.id for t in targets if t for v in ast.walk(t) if isinstance(v, ast.Name)}
     if exercise.name() not in defined:
         raise MutationError(
-            f"{place}: the answer to {exercise.id} does not define {exercise.name()}"
+            f"{answer.place}: the answer to {exercise.id} does not define {exercise.name()}"
         )
+    return answer
 
 
 def read(file):
@@ -136,8 +138,8 @@ def read(file):
             raise MutationError(f"{place}: {text!r} stands already in line {places[key]}")
         places[key] = number
         source = "\n".join([*begin, *[""] * (number - len(begin)), *body]) + "\n"
-        _checked("\n".join([""] * number + body), exercise, place, file.name)
-        out.append(Answer(exercise.id, word == "right", text, place, source))
+        answer = Answer(exercise.id, word == "right", text, place, source)
+        out.append(_checked(answer, exercise, number, file.name))
     if not out:
         raise MutationError(f"{file.name}: holds no answer")
     return out
