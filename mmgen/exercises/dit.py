@@ -127,6 +127,12 @@ def patchify(x, p): ...
     def token_axis_last(x, p):
         return _cut(x, p).mT
 
+    @wrong("is invalid for input of size")
+    def two_by_two(x, p):
+        b, c, h, w = x.shape
+        x = x.reshape(b, c, h // 2, 2, w // 2, 2)
+        return x.permute(0, 2, 4, 3, 5, 1).reshape(b, -1, 4 * c)
+
 
 class Unpatchify(Exercise):
     "Every patch is right and the picture is not"
@@ -1536,6 +1542,11 @@ def loss(model, x, y, t, eps):
     def summed(model, x, y, t, eps):
         s = t.view(-1, 1, 1, 1)
         return (model((1 - s) * x + s * eps, t, y) - (eps - x)).square().sum()
+
+    @wrong("the model gets a gradient")
+    def detached(model, x, y, t, eps):
+        s = t.view(-1, 1, 1, 1)
+        return (model((1 - s) * x + s * eps, t, y).detach() - (eps - x)).square().mean()
 
 
 class GuidedChannels(Exercise):

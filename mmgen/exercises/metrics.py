@@ -1137,6 +1137,12 @@ def compare(models, real, distance):
         n = min(len(real), *(len(f) for f in models.values()))
         return {name: distance(f[:n], real[:n]) for name, f in models.items()}
 
+    @wrong("every distance is taken at one size")
+    def without_the_first(models, real, distance):
+        n = min(len(real) // 2, *(len(f) for f in list(models.values())[1:]))
+        table = {name: distance(f[:n], real[:n]) for name, f in models.items()}
+        return table | {"floor": distance(real[n : 2 * n], real[:n])}
+
 
 class Wilson(Exercise):
     "How sure are fifty ratings?"

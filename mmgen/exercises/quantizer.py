@@ -438,6 +438,16 @@ class TinyQuantizer(nn.Module):
             i = (z @ self.codebook.T).argmax(1)
             return self.codebook[i], i
 
+    @wrong("near means the length")
+    class absolute_differences(nn.Module):
+        def __init__(self, n_codes, dim):
+            super().__init__()
+            self.codebook = nn.Parameter(torch.randn(n_codes, dim))
+
+        def forward(self, z):
+            i = (z[:, None] - self.codebook).abs().sum(2).argmin(1)
+            return self.codebook[i], i
+
 
 class CopyGradient(Exercise):
     "The gradient past the argmin"
@@ -538,6 +548,11 @@ def quantize(z, codebook):  # (n, d), (k, d) -> (n, d)
     def twice(z, codebook):
         q = codebook[torch.cdist(z, codebook).argmin(1)]
         return 2 * z + (q - 2 * z).detach()
+
+    @wrong("near means the length")
+    def absolute_differences(z, codebook):
+        q = codebook[torch.cdist(z, codebook, p=1).argmin(1)]
+        return z + (q - z).detach()
 
 
 class Lookup(Exercise):
@@ -1239,6 +1254,16 @@ class CodeTable(nn.Module):
             i = torch.cdist(z, self.codebook).argmin(1)
             return self.codebook[i], i, (self.codebook - z.mean(0)).square().mean()
 
+    @wrong("near")
+    class largest_difference(nn.Module):
+        def __init__(self, n_codes, dim):
+            super().__init__()
+            self.codebook = nn.Parameter(torch.randn(n_codes, dim))
+
+        def forward(self, z):
+            i = torch.cdist(z, self.codebook, p=float("inf")).argmin(1)
+            return self.codebook[i], i, F.mse_loss(self.codebook[i], z.detach())
+
 
 class DecodeCodes(Exercise):
     "What the decoder must see"
@@ -1348,6 +1373,12 @@ def forward(encoder, codebook, decoder, x):  # x (n, c) -> (n, c), (n,)
         z = encoder(x)
         i = torch.cdist(z, codebook).argmin(1)
         return decoder(z + (codebook[i] - z).detach()), torch.cdist(z, codebook).argmax(1)
+
+    @wrong("near")
+    def absolute_differences(encoder, codebook, decoder, x):
+        z = encoder(x)
+        i = torch.cdist(z, codebook, p=1).argmin(1)
+        return decoder(z + (codebook[i] - z).detach()), i
 
 
 class Perplexity(Exercise):
@@ -1723,6 +1754,15 @@ def restart(codebook, counts, sums, fresh, floor):
             torch.where(d[:, None], fresh, sums),
         )
 
+    @wrong("the floor is the one that is given")
+    def floor_of_one_half(codebook, counts, sums, fresh, floor):
+        d = counts < 0.5
+        return (
+            torch.where(d[:, None], fresh, codebook),
+            torch.where(d, 1.0, counts),
+            torch.where(d[:, None], fresh, sums),
+        )
+
 
 class Start(Exercise):
     "A k-means start that stays"
@@ -1913,6 +1953,10 @@ def prior_loss(h, head, indices):  # (b, n, d), (..., d) -> (..., k), (b, n) -> 
             logits if logits.shape[1] == logits.shape[2] else logits.transpose(1, 2), indices
         )
 
+    @wrong("the head gets a gradient")
+    def detached(h, head, indices):
+        return F.cross_entropy(head(h).detach().flatten(0, 1), indices.flatten())
+
 
 class Residual(Exercise):
     "Every stage holds the encoder"
@@ -2075,3 +2119,11 @@ def residual(z, codebooks):
             losses.append(left.square().mean())
             left = left - book[torch.cdist(left, book).argmin(1)].detach()
         return z + (-left).detach(), losses
+
+    @wrong("the sum and the losses")
+    def losses_added(z, codebooks):
+        left, loss = z, 0
+        for book in codebooks:
+            e = book[torch.cdist(left, book).argmin(1)].detach()
+            loss, left = loss + (left - e).square().mean(), left - e
+        return z - left.detach(), loss

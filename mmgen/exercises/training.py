@@ -756,6 +756,17 @@ def train(encoder, decoder, batches, lr):  # -> list of floats
             opt.step()
         return loss.item()
 
+    @wrong("twice the lr is twice the step")
+    def a_tenth(encoder, decoder, batches, lr):
+        optimizer, losses = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], 0.1), []
+        for x in batches:
+            loss = F.mse_loss(decoder(encoder(x)), x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
 
 class TwoLosses(Exercise):
     "Two losses over one set of features"

@@ -1252,3 +1252,7 @@ def cache_bytes(depth, batch, n, heads, kv_heads, d, bytes_each): ...
     @wrong("the bytes of the tensors")
     def always_two_bytes(depth, batch, n, heads, kv_heads, d, bytes_each):
         return 4 * depth * batch * n * kv_heads * d
+
+    @wrong("the bytes of the tensors")
+    def six_heads(depth, batch, n, heads, kv_heads, d, bytes_each):
+        return 2 * depth * batch * n * heads * d * bytes_each // 2
