@@ -1158,6 +1158,42 @@ def zero_terminal(betas): ...
         return 1 - bar[1:] / bar[:-1]
 
 
+def _fresh_draws(t, loss, model, seen):
+    "Are times uniform, and is the noise normal and each example's own? `seen` holds x_t and t."
+    many = []
+    for _ in range(4):
+        t.call(loss, model, t.randn(1024, 1, 1, 1))
+        many.append(seen["t"])
+    drawn = torch.cat(many).double().sort().values
+    share = torch.arange(1, len(drawn) + 1) / len(drawn)
+    t.near(
+        "times are uniform",
+        (drawn - share).abs().max().item(),
+        0.0,
+        0.06,
+        given="the largest gap between the share of 4096 times below s, and s",
+        because="a sigmoid of a normal, or a square, prefers some times",
+    )
+    x_0 = 3 + t.randn(256, 2, 4, 4)
+    t.call(loss, model, x_0)
+    s = seen["t"].view(-1, 1, 1, 1)
+    eps = ((seen["x_t"] - (1 - s) * x_0) / s)[seen["t"] > 0.2]
+    t.true(
+        "each example has noise of its own",
+        (eps[1:] - eps[0]).abs().flatten(1).amax(1).min() > 0.1,
+        "the same noise in several examples",
+        "a draw for each",
+        given="256 images",
+    )
+    t.near(
+        "the noise is normal: one number in 22 lies beyond 2",
+        (eps.abs() > 2).double().mean().item(),
+        0.0455,
+        0.014,
+        because="a uniform draw of the same mean and variance has no tails",
+    )
+
+
 class TrainingStep(Exercise):
     "A loss that falls and teaches nothing"
 
@@ -1272,38 +1308,8 @@ def loss(model, x_0):
             1.2,
             because="the mean of squares: no root over the whole, no Huber loss",
         )
-        many = []
-        for _ in range(4):
-            t.call(loss, Spy(lambda x, k: 0 * x), t.randn(1024, 1, 1, 1))
-            many.append(seen["t"])
-        drawn = torch.cat(many).double().sort().values
-        share = torch.arange(1, len(drawn) + 1) / len(drawn)
-        t.near(
-            "times are uniform",
-            (drawn - share).abs().max().item(),
-            0.0,
-            0.06,
-            given="the largest gap between the share of 4096 times below s, and s",
-            because="a sigmoid of a normal, or a square, prefers some times",
-        )
+        _fresh_draws(t, loss, Spy(lambda x, k: 0 * x), seen)
         x_0 = 3 + t.randn(256, 2, 4, 4)
-        t.call(loss, Spy(lambda x, k: 0 * x), x_0)
-        s = seen["t"].view(-1, 1, 1, 1)
-        eps = ((seen["x_t"] - (1 - s) * x_0) / s)[seen["t"] > 0.2]
-        t.true(
-            "each example has noise of its own",
-            (eps[1:] - eps[0]).abs().flatten(1).amax(1).min() > 0.1,
-            "the same noise in several examples",
-            "a draw for each",
-            given="256 images",
-        )
-        t.near(
-            "the noise is normal: one number in 22 lies beyond 2",
-            (eps.abs() > 2).double().mean().item(),
-            0.0455,
-            0.014,
-            because="a uniform draw of the same mean and variance has no tails",
-        )
         half = Spy(
             lambda x, k: (
                 (x - (1 - k.view(-1, 1, 1, 1)) * x_0) / k.view(-1, 1, 1, 1)

@@ -1360,9 +1360,9 @@ def covered(points, others, k):
         def far(p, q):
             return math.dist(p.tolist(), q.tolist())
 
-        def covered(points, others):
+        def covered(points, others, k=3):
             radius = [
-                sorted(far(p, q) for j, q in enumerate(others) if j != i)[2]
+                sorted(far(p, q) for j, q in enumerate(others) if j != i)[k - 1]
                 for i, p in enumerate(others)
             ]
             return sum(any(far(p, q) <= r for q, r in zip(others, radius)) for p in points) / len(
@@ -1401,28 +1401,18 @@ def covered(points, others, k):
             got,
         )
         few = t.call(report, said[:20], labels[:20], real, fake[:20], 1)
-        radius = [
-            min(far(p, q) for j, q in enumerate(real[:20]) if j != i)
-            for i, p in enumerate(real[:20])
-        ]
-        want = sum(any(far(p, q) <= r for q, r in zip(real[:20], radius)) for p in fake[:20]) / 20
         t.near(
             "sizes are made equal the other way round too",
             float(few["precision"]),
-            want,
+            covered(fake[:20], real[:20], 1),
             1e-6,
             given="60 real, 20 fake, k = 1",
             because="real is cut to 20 here, and k is an argument",
         )
-        radius = [
-            min(far(p, q) for j, q in enumerate(fake[:20]) if j != i)
-            for i, p in enumerate(fake[:20])
-        ]
-        want = sum(any(far(p, q) <= r for q, r in zip(fake[:20], radius)) for p in real[:20]) / 20
         t.near(
             "recall is over as many real as fake",
             float(few["recall"]),
-            want,
+            covered(real[:20], fake[:20], 1),
             1e-6,
             given="60 real, 20 fake, k = 1",
         )
