@@ -86,6 +86,11 @@ def author_commands(command):
     add("--all", dest="every", action="store_true", help="mutate the other right solutions too")
     add("--jobs", type=int, default=1, metavar="N", help="exercises at once")
     add("--record", action="store_true", help="write the table to benchmarks/results/mutants.md")
+    add(
+        "--answers",
+        metavar="FILE",
+        help="judge the answers of this file, or of every file of this folder, instead of mutants",
+    )
     add = command(
         links, "bring badges, set-up cells and the README's table in step with settings.ini"
     )
@@ -191,12 +196,16 @@ def check(args):
 
 def mutants(args):
     "Run the mutants."
-    from . import mutation
+    from . import answers, mutation
     from .repo import CourseError
 
+    if args.answers and (args.record or args.every or args.survivors or args.sample is not None):
+        raise CourseError("--answers judges answers, no mutants: give it topics or ids only")
     if args.record and (args.names or args.sample is not None or args.every):
         raise CourseError("--record keeps a full run: name no topic, no --sample and not --all")
     try:
+        if args.answers:
+            return answers.main(args.answers, args.names)
         return mutation.main(
             args.names, args.sample, args.seed, args.survivors, args.jobs, args.every, args.record
         )

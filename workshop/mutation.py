@@ -151,11 +151,10 @@ def _ask(exercise, todo, memory, wait):
     return out
 
 
-def judge(exercise, chosen, memory=MEMORY, wait=None):
-    """Verdicts on the mutants `chosen` of an Exercise class. Its references are judged first and
-    last and must pass unchanged.
+def run(exercise, control, chosen, memory=MEMORY, wait=None):
+    """(outcome, message) of each of `chosen`, objects that `build` makes a solution of. Those of
+    `control` are judged first and last and must pass.
     """
-    control = [unchanged(exercise, s) for s in dict.fromkeys(m.solution for m in chosen)]
     todo = list(enumerate([*control, *chosen, *control]))
     results = {}
     while len(results) < len(todo):
@@ -170,7 +169,16 @@ def judge(exercise, chosen, memory=MEMORY, wait=None):
                 f"{exercise.id}: {m.solution} does not pass {when} its mutants are judged: "
                 f"{results[n]}"
             )
-    return [Verdict(m, *results[n]) for n, m in todo[len(control) : len(todo) - len(control)]]
+    return [results[n] for n, _ in todo[len(control) : len(todo) - len(control)]]
+
+
+def judge(exercise, chosen, memory=MEMORY, wait=None):
+    """Verdicts on the mutants `chosen` of an Exercise class. Its references are judged first and
+    last and must pass unchanged.
+    """
+    control = [unchanged(exercise, s) for s in dict.fromkeys(m.solution for m in chosen)]
+    found = run(exercise, control, chosen, memory, wait)
+    return [Verdict(m, *result) for m, result in zip(chosen, found)]
 
 
 def equivalents(file=None):

@@ -1201,6 +1201,14 @@ class Heads(nn.Module):
             "50 rows of 6 features",
             "the second head must stand on h, not on the first head",
         )
+        for name, v in zip(("mean", "logvar"), t.call(t.call(Heads, 9, 2), t.randn(3, 9))):
+            t.shape(
+                f"{name} is as wide as d says",
+                v,
+                (3, 2),
+                "3 rows of 9 features, d = 2",
+                "n and d are arguments",
+            )
 
     @wrong("sigma can be small and large")
     class softplus_logvar(nn.Module):

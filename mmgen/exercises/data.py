@@ -369,6 +369,13 @@ def split_by_voice(voices, test_voices): ...
             given="test: zoe",
             because="a misspelt name would give an empty test, silently",
         )
+        train, test = t.call(split_by_voice, ["bob", "ann", "bob"], ["ann"])
+        t.equal(
+            "the first and the last recording are used too",
+            [*train, *test],
+            [0, 2, 1],
+            given="bob, ann, bob, test: ann",
+        )
 
     @wrong("no voice is on both sides")
     def at_a_position(voices, test_voices):
@@ -499,6 +506,7 @@ def join(text, n_text, image, n_image): ...
             ("a negative text id", (text - 1, 5, image, 7)),
             ("a text id equal to n_text", (text + 1, 5, image, 7)),
             ("a negative code", (text, 5, image - 1, 7)),
+            ("a code 3 where n_image is 3", (text, 5, torch.full((2, 1, 1), 3), 3)),
         ):
             refused = False
             try:
@@ -755,6 +763,7 @@ def encode(images, weight):
             ("weight (5, 2) for an image (4, 5)", images[0], t.randn(5, 2)),
             ("a flat vector (20,)", images[0].flatten(), weight),
             ("(3, 1, 4, 5)", images[:, None], weight),
+            ("an image (2, 3) for a weight (20, 2)", images[0, :2, :3], weight),
         ):
             refused = False
             try:
@@ -887,6 +896,12 @@ def batches(images, labels, size):
             "another number",
             "2 batches",
             given="6 images, size 3",
+        )
+        t.equal(
+            "batches are as large as asked for",
+            [len(x) for x, _ in batches(images, labels, 2)],
+            [2, 2, 2, 1],
+            given="7 images, size 2",
         )
 
     @wrong("there are as many batches as needed")

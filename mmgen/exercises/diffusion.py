@@ -417,6 +417,13 @@ def add_noise(x_0, t, alphas_bar):
             given="64 images",
             because="noise of shape (1, c, h, w) is broadcast over the batch",
         )
+        t.true(
+            "each channel has noise of its own",
+            not torch.allclose(many[:, 0], many[:, 1]),
+            "the same noise in both channels",
+            "different draws",
+            because="noise of shape (b, 1, h, w) is broadcast over the channels",
+        )
         far = (many.abs() > 2).double().mean().item()
         t.near(
             "the noise is normal: one number in 22 lies beyond 2",
@@ -474,6 +481,12 @@ def add_noise(x_0, t, alphas_bar):
     @wrong("fresh noise each time")
     def seeded(x_0, t, alphas_bar):
         eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+        bar = alphas_bar[t].view(-1, 1, 1, 1).float()
+        return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
+
+    @wrong("each channel has noise of its own")
+    def one_for_the_channels(x_0, t, alphas_bar):
+        eps = torch.randn_like(x_0[:, :1]).expand_as(x_0)
         bar = alphas_bar[t].view(-1, 1, 1, 1).float()
         return bar.sqrt() * x_0 + (1 - bar).sqrt() * eps, eps
 
@@ -1145,6 +1158,42 @@ def zero_terminal(betas): ...
         return 1 - bar[1:] / bar[:-1]
 
 
+def _fresh_draws(t, loss, model, seen):
+    "Are times uniform, and is the noise normal and each example's own? `seen` holds x_t and t."
+    many = []
+    for _ in range(4):
+        t.call(loss, model, t.randn(1024, 1, 1, 1))
+        many.append(seen["t"])
+    drawn = torch.cat(many).double().sort().values
+    share = torch.arange(1, len(drawn) + 1) / len(drawn)
+    t.near(
+        "times are uniform",
+        (drawn - share).abs().max().item(),
+        0.0,
+        0.06,
+        given="the largest gap between the share of 4096 times below s, and s",
+        because="a sigmoid of a normal, or a square, prefers some times",
+    )
+    x_0 = 3 + t.randn(256, 2, 4, 4)
+    t.call(loss, model, x_0)
+    s = seen["t"].view(-1, 1, 1, 1)
+    eps = ((seen["x_t"] - (1 - s) * x_0) / s)[seen["t"] > 0.2]
+    t.true(
+        "each example has noise of its own",
+        (eps[1:] - eps[0]).abs().flatten(1).amax(1).min() > 0.1,
+        "the same noise in several examples",
+        "a draw for each",
+        given="256 images",
+    )
+    t.near(
+        "the noise is normal: one number in 22 lies beyond 2",
+        (eps.abs() > 2).double().mean().item(),
+        0.0455,
+        0.014,
+        because="a uniform draw of the same mean and variance has no tails",
+    )
+
+
 class TrainingStep(Exercise):
     "A loss that falls and teaches nothing"
 
@@ -1259,19 +1308,22 @@ def loss(model, x_0):
             1.2,
             because="the mean of squares: no root over the whole, no Huber loss",
         )
-        many = []
-        for _ in range(4):
-            t.call(loss, Spy(lambda x, k: 0 * x), t.randn(1024, 1, 1, 1))
-            many.append(seen["t"])
-        drawn = torch.cat(many).double().sort().values
-        share = torch.arange(1, len(drawn) + 1) / len(drawn)
+        _fresh_draws(t, loss, Spy(lambda x, k: 0 * x), seen)
+        x_0 = 3 + t.randn(256, 2, 4, 4)
+        half = Spy(
+            lambda x, k: (
+                (x - (1 - k.view(-1, 1, 1, 1)) * x_0) / k.view(-1, 1, 1, 1)
+                + 3.0 * (k > 0.5).view(-1, 1, 1, 1)
+            )
+        )
+        value = t.call(loss, half, x_0).item()
         t.near(
-            "times are uniform",
-            (drawn - share).abs().max().item(),
-            0.0,
-            0.06,
-            given="the largest gap between the share of 4096 times below s, and s",
-            because="a sigmoid of a normal, or a square, prefers some times",
+            "every time counts alike",
+            value,
+            9 * (seen["t"] > 0.5).double().mean().item(),
+            0.1,
+            given="a network that is 3 off where t > 0.5, and right elsewhere",
+            because="a plain mean: no weight that depends on t",
         )
 
     @wrong("one time for each example")
@@ -1339,6 +1391,24 @@ def loss(model, x_0):
         t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
         s = t.view(-1, 1, 1, 1)
         return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps).item()
+
+    @wrong("noise")
+    def one_noise(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0[:1]).expand_as(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
+
+    @wrong("one number in 22 lies beyond 2")
+    def uniform_of_variance_one(model, x_0):
+        t, eps = torch.rand(len(x_0)), (torch.rand_like(x_0) - 0.5) * 12**0.5
+        s = t.view(-1, 1, 1, 1)
+        return F.mse_loss(model((1 - s) * x_0 + s * eps, t), eps)
+
+    @wrong("every time counts alike")
+    def weighted_by_time(model, x_0):
+        t, eps = torch.rand(len(x_0)), torch.randn_like(x_0)
+        s = t.view(-1, 1, 1, 1)
+        return (2 * s * (model((1 - s) * x_0 + s * eps, t) - eps).square()).mean()
 
 
 class SameLoss(Exercise):

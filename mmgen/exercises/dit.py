@@ -85,6 +85,8 @@ def patchify(x, p): ...
             _cut(x, 2),
             because="inside a token row before column",
         )
+        x = t.randn(1, 2, 3, 6)
+        t.equal("squares are as large as p says", t.call(patchify, x, 3), _cut(x, 3), given="p = 3")
 
     @wrong("a token holds one whole square")
     def no_permute(x, p):
@@ -124,6 +126,12 @@ def patchify(x, p): ...
     @wrong("one token for each square")
     def token_axis_last(x, p):
         return _cut(x, p).mT
+
+    @wrong("is invalid for input of size")
+    def two_by_two(x, p):
+        b, c, h, w = x.shape
+        x = x.reshape(b, c, h // 2, 2, w // 2, 2)
+        return x.permute(0, 2, 4, 3, 5, 1).reshape(b, -1, 4 * c)
 
 
 class Unpatchify(Exercise):
@@ -202,6 +210,13 @@ def unpatchify(tokens, p, h, w):
                 given=f"c = {c}, h = {h}, w = {w}",
                 because="row, column, channel inside a token",
             )
+        x = t.randn(1, 2, 3, 6)
+        t.equal(
+            "squares are as large as p says",
+            t.call(unpatchify, _cut(x, 3), 3, 3, 6),
+            x,
+            given="p = 3, h = 3, w = 6",
+        )
 
     @wrong("it undoes patchify")
     def channel_slowest(tokens, p, h, w):
@@ -582,6 +597,9 @@ class Branch(nn.Module):
             "random weights in modulation",
             "order shift, scale, gate; silu on the condition; [:, None] for the tokens",
         )
+        x, c = t.randn(2, 3, 6), t.randn(2, 6)
+        wide = t.call(t.call(Branch, nn.Linear(6, 6), 6), x, c)
+        t.equal("dim is an argument", wide, x, given="dim = 6")
 
     @wrong("a new branch is the identity")
     class NotZero(nn.Module):
@@ -758,6 +776,12 @@ def drop_labels(labels, n_classes, share, training):
             "other numbers each time, 30 on average",
             given="100 labels, share=0.3, 20 times",
             because="each label is dropped by itself, not a fixed share of the batch",
+        )
+        t.equal(
+            "the index of no label is n_classes, whatever that is",
+            t.call(drop_labels, labels[:5] % 3, 3, 1.0, True),
+            torch.full((5,), 3),
+            given="n_classes=3, share=1.0",
         )
 
     @wrong("how many are dropped is a matter of chance")
@@ -1320,6 +1344,9 @@ class StepNet(nn.Module):
             ),
             because="the time is added to every token before the block",
         )
+        x = t.randn(2, 3, 6)
+        wide = t.call(t.call(StepNet, 10, 6), x, s[:2], features)
+        t.shape("the width is d", wide, (2, 3, 6), given="StepNet(10, 6)")
 
     @wrong("does not depend on the number of steps")
     class TableOfSteps(nn.Module):
@@ -1473,6 +1500,15 @@ def loss(model, x, y, t, eps):
             torch.tensor(0.0),
             given="a model that answers eps - x",
         )
+        w = torch.zeros((), requires_grad=True)
+        learns = t.call(loss, lambda x_t, *_: w + 0 * x_t, x, y, s, eps)
+        t.true(
+            "the model gets a gradient",
+            isinstance(learns, torch.Tensor) and learns.requires_grad,
+            "a loss without a gradient",
+            "a scalar with one",
+            because="a loss from detached predictions trains nobody",
+        )
 
     @wrong("the model sees the noisy picture")
     def clean_input(model, x, y, t, eps):
@@ -1506,6 +1542,11 @@ def loss(model, x, y, t, eps):
     def summed(model, x, y, t, eps):
         s = t.view(-1, 1, 1, 1)
         return (model((1 - s) * x + s * eps, t, y) - (eps - x)).square().sum()
+
+    @wrong("the model gets a gradient")
+    def detached(model, x, y, t, eps):
+        s = t.view(-1, 1, 1, 1)
+        return (model((1 - s) * x + s * eps, t, y).detach() - (eps - x)).square().mean()
 
 
 class GuidedChannels(Exercise):

@@ -223,6 +223,30 @@ class Trial:
             setattr(module, name, original)
         self.true(f"{name} is not called", not called, "a call of it", "own lines", because=because)
 
+    def no_loop(self, solution, few, many, because=""):
+        "Demand as many lines of Python for the arguments `many` as for the shorter `few`."
+        counts = []
+        for args in (few, many):
+            counts.append(0)
+
+            def count(frame, event, arg):
+                counts[-1] += event == "line"
+                return count
+
+            before = sys.gettrace()
+            sys.settrace(count)
+            try:
+                self.call(solution, *args)
+            finally:
+                sys.settrace(before)
+        self.true(
+            "no Python loop over the rows",
+            counts[0] == counts[1],
+            f"{counts[0]} lines run for {len(few[0])} rows, {counts[1]} for {len(many[0])}",
+            "as many lines for more rows",
+            because=because,
+        )
+
     def refuse(self, property, got=None, expected=None, given="", because=""):
         "End the check: `property` does not hold."
         rows = [

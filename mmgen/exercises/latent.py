@@ -539,6 +539,13 @@ def guided(model, x_t, t, labels, s, n_classes):
             given="s = 1 and 3 images",
             because="without guidance nothing else is needed",
         )
+        got = t.call(guided, model, x, time, torch.tensor([2, 0, 1]), 0.0, 3)
+        t.equal(
+            "no label is n_classes, whatever that is",
+            got,
+            x * table[3] + time.view(-1, 1, 1, 1) ** 2,
+            given="n_classes = 3, s = 0",
+        )
 
     @wrong("s = 0 forgets the label")
     def null_is_zero(model, x_t, t, labels, s, n_classes):
@@ -692,6 +699,8 @@ def start(x_0, noise, times, strength):
             torch.tensor([0.01, 0.0]),
             given="10 steps and strength .01",
         )
+        rest = t.call(start, x_0, noise, torch.linspace(1, 0, 6), 0.6)[1]
+        t.shape("n is the number of steps of this grid", rest, (4,), given="5 steps, strength .6")
 
     @wrong("the number of steps is rounded to the nearest")
     def cut_off(x_0, noise, times, strength):
@@ -829,6 +838,9 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
             (got[m] - known[m]).abs().max(),
             "0",
         )
+        told.clear()
+        t.call(paint_over, denoise, x_t[:1], 0.8, 0.3, known[:1], mask[:1], noise[:1])
+        t.equal("one time for one image", told, [torch.full((1,), 0.8)], given="a batch of 1")
 
     @wrong("the known part has the level")
     def at_level_t(denoise, x_t, t, s, known, mask, noise):
@@ -1348,9 +1360,9 @@ def covered(points, others, k):
         def far(p, q):
             return math.dist(p.tolist(), q.tolist())
 
-        def covered(points, others):
+        def covered(points, others, k=3):
             radius = [
-                sorted(far(p, q) for j, q in enumerate(others) if j != i)[2]
+                sorted(far(p, q) for j, q in enumerate(others) if j != i)[k - 1]
                 for i, p in enumerate(others)
             ]
             return sum(any(far(p, q) <= r for q, r in zip(others, radius)) for p in points) / len(
@@ -1389,30 +1401,28 @@ def covered(points, others, k):
             got,
         )
         few = t.call(report, said[:20], labels[:20], real, fake[:20], 1)
-        radius = [
-            min(far(p, q) for j, q in enumerate(real[:20]) if j != i)
-            for i, p in enumerate(real[:20])
-        ]
-        want = sum(any(far(p, q) <= r for q, r in zip(real[:20], radius)) for p in fake[:20]) / 20
         t.near(
             "sizes are made equal the other way round too",
             float(few["precision"]),
-            want,
+            covered(fake[:20], real[:20], 1),
             1e-6,
             given="60 real, 20 fake, k = 1",
             because="real is cut to 20 here, and k is an argument",
         )
-        radius = [
-            min(far(p, q) for j, q in enumerate(fake[:20]) if j != i)
-            for i, p in enumerate(fake[:20])
-        ]
-        want = sum(any(far(p, q) <= r for q, r in zip(fake[:20], radius)) for p in real[:20]) / 20
         t.near(
             "recall is over as many real as fake",
             float(few["recall"]),
-            want,
+            covered(real[:20], fake[:20], 1),
             1e-6,
             given="60 real, 20 fake, k = 1",
+        )
+        short = t.call(report, said, labels, real[:20], fake, 1)
+        t.near(
+            "a small set of real points cuts the fakes",
+            float(short["precision"]),
+            float(few["precision"]),
+            1e-6,
+            given="20 real, 90 fake, k = 1",
         )
         real, fake = (
             torch.tensor([[0.0], [1.0], [5.0]]),
@@ -1599,6 +1609,15 @@ def draw_averaged(model, shadow, draw):
             given="the raw weights were changed afterwards",
             because="p.data = shadow[k] makes both names for one tensor; copy the values",
         )
+        two = nn.Linear(3, 2)
+        ones = {k: torch.ones_like(p) for k, p in two.named_parameters()}
+        t.equal(
+            "every weight is the averaged one",
+            t.call(draw_averaged, two, ones, lambda m: m(torch.ones(1, 3)).detach().clone()),
+            torch.full((1, 2), 4.0),
+            given="a weight and a bias, averaged to ones",
+            because="draw when all of them are copied: after the loop, not inside it",
+        )
 
     @wrong("dropout is off")
     def in_training_mode(model, shadow, draw):
@@ -1672,6 +1691,20 @@ def draw_averaged(model, shadow, draw):
                 for k, p in model.named_parameters():
                     p.data = shadow[k]
                 return draw(model.eval())
+        finally:
+            with torch.no_grad():
+                for k, p in model.named_parameters():
+                    p.copy_(raw[k])
+            model.train(mode)
+
+    @wrong("every weight is the averaged one")
+    def return_inside_the_loop(model, shadow, draw):
+        raw, mode = {k: p.detach().clone() for k, p in model.named_parameters()}, model.training
+        try:
+            with torch.no_grad():
+                for k, p in model.named_parameters():
+                    p.copy_(shadow[k])
+                    return draw(model.eval())
         finally:
             with torch.no_grad():
                 for k, p in model.named_parameters():

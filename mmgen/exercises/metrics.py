@@ -479,6 +479,13 @@ def kid(x, y):
             because="kernel (x.y / d + 1) cubed; within x, plus within y, minus twice across",
         )
         t.near("order makes no difference", t.call(kid, y, x), want, 1e-6)
+        t.near(
+            "d is the width of the features",
+            t.call(kid, torch.cat([x, x], 1), torch.cat([y, y], 1)),
+            want,
+            1e-6,
+            given="every feature twice, so 6 of them: products and d both double",
+        )
 
     @wrong("divide by the pairs that are left")
     def wrong_count(x, y):
@@ -1005,7 +1012,7 @@ def compare(models, real, distance):
         return out
 
     def check(t, compare):
-        for sizes, n_real, n in (((7, 5), 12, 5), ((9, 8), 13, 6)):
+        for sizes, n_real, n in (((7, 5), 12, 5), ((9, 8), 13, 6), ((4, 9), 11, 4), ((9, 8), 7, 3)):
             real = torch.arange(float(n_real))[:, None]
             models = {
                 f"m{i}": 100.0 * (i + 1) + torch.arange(float(s))[:, None]
@@ -1129,6 +1136,12 @@ def compare(models, real, distance):
     def no_floor(models, real, distance):
         n = min(len(real), *(len(f) for f in models.values()))
         return {name: distance(f[:n], real[:n]) for name, f in models.items()}
+
+    @wrong("every distance is taken at one size")
+    def without_the_first(models, real, distance):
+        n = min(len(real) // 2, *(len(f) for f in list(models.values())[1:]))
+        table = {name: distance(f[:n], real[:n]) for name, f in models.items()}
+        return table | {"floor": distance(real[n : 2 * n], real[:n])}
 
 
 class Wilson(Exercise):

@@ -228,6 +228,12 @@ def next_token(logits, u, temperature=1.0): ...
             given="500 rows of 7, u = 1 - 2**-53",
             because="a running sum may end a little below 1: the last index is the answer then",
         )
+        last = t.call(
+            next_token, t.randn(900, 3), torch.full((900,), 1 - 2.0**-53, dtype=torch.float64), 1.0
+        )
+        t.true(
+            "every index is one of the row's", last.max() < 3, last.max(), "at most 2", "rows of 3"
+        )
 
     @wrong("the temperature divides the logits")
     def multiplied(logits, u, temperature=1.0):
@@ -738,6 +744,12 @@ def accept(codes, logits, candidates, count):
             given="candidates of probability e-100 and less",
             because="as probabilities they are all 0 in float32; as logarithms not",
         )
+        t.equal(
+            "count is an argument",
+            t.call(accept, codes, logits, candidates, 1),
+            Remask.another(codes, logits, candidates, 1),
+            given="count 1",
+        )
 
     @wrong("decided places keep their code")
     def overwritten(codes, logits, candidates, count):
@@ -990,6 +1002,8 @@ def greedy_cached(net, prefix, n):
             because="pass only the newest token; the cache holds the others",
         )
         t.true("no more than 7 passes", len(calls) <= 7, len(calls), "6, or 7")
+        short = t.call(greedy_cached, net, prefix[:2], 4)
+        t.equal("n codes for each row of the prefix", short, seen[:2, :4], given="2 rows, n = 4")
 
     @wrong("each token passes once")
     @torch.no_grad()

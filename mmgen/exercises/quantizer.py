@@ -20,6 +20,11 @@ def brute(z, codebook):
     )
 
 
+# from 0 the nearest of these rows is row 1; in absolute differences row 0, by the largest one row 2
+NORMS = torch.tensor([[2.0, 0.0, 0.0], [1.1, 1.1, 0.0], [1.0, 1.0, 1.0]])
+ROOTS = "the root of the sum of squares: not the largest or the summed absolute difference"
+
+
 class Nearest(Exercise):
     "Index of the nearest code"
 
@@ -98,6 +103,10 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
             given="the rows in another order",
             because="an index must depend on its own row only",
         )
+        few, many = ((t.randn(n, 3), t.randn(n + 1, 3)) for n in (4, 9))
+        t.no_loop(
+            nearest, few, many, because="a loop over rows is a thousand times slower on a GPU"
+        )
 
     @wrong("one index per row of z")
     def over_the_wrong_axis(z, codebook):
@@ -142,6 +151,10 @@ def nearest(z, codebook):  # (n, d), (k, d) -> (n,)
     @wrong("each index names the nearest code")
     def farthest(z, codebook):
         return torch.cdist(z, codebook).argmax(1)
+
+    @wrong("no Python loop")
+    def row_by_row(z, codebook):
+        return torch.stack([(row - codebook).square().sum(1).argmin() for row in z])
 
 
 class Pairs(Exercise):
@@ -354,6 +367,23 @@ class TinyQuantizer(nn.Module):
             table[indices],
             because="look up the same index that is returned",
         )
+        t.true(
+            "the codes differ",
+            len(table.unique(dim=0)) == 9,
+            "equal rows",
+            "9 different codes",
+            because="equal codes tie, and the first one wins every vector",
+        )
+        small = t.call(TinyQuantizer, 3, 3)
+        with torch.no_grad():
+            next(small.parameters()).copy_(NORMS)
+        t.equal(
+            "near means the length of the difference",
+            t.call(small, torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("no attribute 'n_codes'")
     class read_before_set(nn.Module):
@@ -406,6 +436,16 @@ class TinyQuantizer(nn.Module):
 
         def forward(self, z):
             i = (z @ self.codebook.T).argmax(1)
+            return self.codebook[i], i
+
+    @wrong("near means the length")
+    class absolute_differences(nn.Module):
+        def __init__(self, n_codes, dim):
+            super().__init__()
+            self.codebook = nn.Parameter(torch.randn(n_codes, dim))
+
+        def forward(self, z):
+            i = (z[:, None] - self.codebook).abs().sum(2).argmin(1)
             return self.codebook[i], i
 
 
@@ -474,6 +514,13 @@ def quantize(z, codebook):  # (n, d), (k, d) -> (n, d)
             given="a random gradient at the result",
             because="the step counts as the identity: neither scaled nor turned",
         )
+        t.equal(
+            "near means the length of the difference",
+            t.call(quantize, torch.zeros(1, 3), NORMS),
+            NORMS[1:2],
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("a gradient reaches z")
     def lookup_only(z, codebook):
@@ -501,6 +548,11 @@ def quantize(z, codebook):  # (n, d), (k, d) -> (n, d)
     def twice(z, codebook):
         q = codebook[torch.cdist(z, codebook).argmin(1)]
         return 2 * z + (q - 2 * z).detach()
+
+    @wrong("near means the length")
+    def absolute_differences(z, codebook):
+        q = codebook[torch.cdist(z, codebook, p=1).argmin(1)]
+        return z + (q - z).detach()
 
 
 class Lookup(Exercise):
@@ -954,6 +1006,16 @@ def total_loss(encoder, codebook, decoder, x):
                 "commitment with 0.25"
             ),
         )
+        zeros = torch.zeros(2, 3)
+        value = t.call(total_loss, nn.Identity(), NORMS.clone(), nn.Identity(), zeros)
+        t.near(
+            "near means the length of the difference",
+            float(value),
+            2.25 * 2 * 1.1**2 / 3,
+            1e-5,
+            given=f"x = z_e = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("the encoder receives a gradient")
     def lookup_only(encoder, codebook, decoder, x):
@@ -1124,6 +1186,22 @@ class CodeTable(nn.Module):
             "none",
             because="the codebook loss moves the codes to the vectors, not the vectors: detach z",
         )
+        small = t.call(CodeTable, 3, 3)
+        with torch.no_grad():
+            small.codebook.copy_(NORMS)
+        t.equal(
+            "near means the length of the difference",
+            t.call(small, torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
+        t.shape(
+            "n_codes and dim are arguments",
+            CodeTable(2, 5).codebook,
+            (2, 5),
+            given="CodeTable(2, 5)",
+        )
 
     @wrong("the codes differ at the start")
     class zeros(nn.Module):
@@ -1175,6 +1253,16 @@ class CodeTable(nn.Module):
         def forward(self, z):
             i = torch.cdist(z, self.codebook).argmin(1)
             return self.codebook[i], i, (self.codebook - z.mean(0)).square().mean()
+
+    @wrong("near")
+    class largest_difference(nn.Module):
+        def __init__(self, n_codes, dim):
+            super().__init__()
+            self.codebook = nn.Parameter(torch.randn(n_codes, dim))
+
+        def forward(self, z):
+            i = torch.cdist(z, self.codebook, p=float("inf")).argmin(1)
+            return self.codebook[i], i, F.mse_loss(self.codebook[i], z.detach())
 
 
 class DecodeCodes(Exercise):
@@ -1256,6 +1344,13 @@ def forward(encoder, codebook, decoder, x):  # x (n, c) -> (n, c), (n,)
             expected="some",
             because="keep the straight-through step",
         )
+        t.equal(
+            "near means the length of the difference",
+            t.call(forward, nn.Identity(), NORMS, nn.Identity(), torch.zeros(2, 3))[1],
+            torch.tensor([1, 1]),
+            given=f"z = 0, codes {NORMS.tolist()}",
+            because=ROOTS,
+        )
 
     @wrong("the picture drawn in training")
     def decodes_z(encoder, codebook, decoder, x):
@@ -1278,6 +1373,12 @@ def forward(encoder, codebook, decoder, x):  # x (n, c) -> (n, c), (n,)
         z = encoder(x)
         i = torch.cdist(z, codebook).argmin(1)
         return decoder(z + (codebook[i] - z).detach()), torch.cdist(z, codebook).argmax(1)
+
+    @wrong("near")
+    def absolute_differences(encoder, codebook, decoder, x):
+        z = encoder(x)
+        i = torch.cdist(z, codebook, p=1).argmin(1)
+        return decoder(z + (codebook[i] - z).detach()), i
 
 
 class Perplexity(Exercise):
@@ -1339,6 +1440,13 @@ def perplexity(indices, n_codes):
             1e-3,
             given="a 2 x 3 grid: four times code 0, twice code 1",
             because="perplexity weighs by frequency, usage only counts",
+        )
+        t.near(
+            "any number of codes will do",
+            float(t.call(perplexity, torch.tensor([0, 5]), 6)),
+            2.0,
+            1e-3,
+            given="indices 0, 5 of 6 codes",
         )
 
     @wrong("num_codes")
@@ -1601,6 +1709,14 @@ def restart(codebook, counts, sums, fresh, floor):
             ),
         )
         t.equal("living counts stay", n[alive], counts[alive])
+        book = t.call(restart, codebook, counts, codebook * counts[:, None], fresh, 0.1)[0]
+        t.equal(
+            "the floor is the one that is given",
+            book[[1, 3]],
+            torch.stack([fresh[1], codebook[3]]),
+            given="floor 0.1",
+            because="of the counts 0.01 and 0.2 only the first is below it",
+        )
 
     @wrong("the codebook is sums / counts")
     def codebook_only(codebook, counts, sums, fresh, floor):
@@ -1632,6 +1748,15 @@ def restart(codebook, counts, sums, fresh, floor):
     @wrong("dead codes take their row")
     def the_living_ones(codebook, counts, sums, fresh, floor):
         d = counts >= floor
+        return (
+            torch.where(d[:, None], fresh, codebook),
+            torch.where(d, 1.0, counts),
+            torch.where(d[:, None], fresh, sums),
+        )
+
+    @wrong("the floor is the one that is given")
+    def floor_of_one_half(codebook, counts, sums, fresh, floor):
+        d = counts < 0.5
         return (
             torch.where(d[:, None], fresh, codebook),
             torch.where(d, 1.0, counts),
@@ -1796,6 +1921,14 @@ def prior_loss(h, head, indices):  # (b, n, d), (..., d) -> (..., k), (b, n) -> 
             given="h (3, 6, 6), 6 codes",
             because="equal sizes hide a wrong axis and a missing head",
         )
+        loss = t.call(prior_loss, h, head, indices)
+        t.true(
+            "the head gets a gradient",
+            isinstance(loss, torch.Tensor) and loss.requires_grad,
+            "a loss without a gradient",
+            "a scalar with one",
+            because="logits that are detached train no head",
+        )
 
     @wrong("out of bounds")
     def features_as_logits(h, head, indices):
@@ -1819,6 +1952,10 @@ def prior_loss(h, head, indices):  # (b, n, d), (..., d) -> (..., k), (b, n) -> 
         return F.cross_entropy(
             logits if logits.shape[1] == logits.shape[2] else logits.transpose(1, 2), indices
         )
+
+    @wrong("the head gets a gradient")
+    def detached(h, head, indices):
+        return F.cross_entropy(head(h).detach().flatten(0, 1), indices.flatten())
 
 
 class Residual(Exercise):
@@ -1880,7 +2017,10 @@ def residual(z, codebooks):
         got = t.call(residual, z, books)
         t.true(
             "the sum and the losses",
-            isinstance(got, (tuple, list)) and len(got) == 2 and len(got[1]) == 3,
+            isinstance(got, (tuple, list))
+            and len(got) == 2
+            and isinstance(got[1], (tuple, list))
+            and len(got[1]) == 3,
             got=type(got).__name__,
             expected="(z_q, [loss, loss, loss])",
         )
@@ -1979,3 +2119,11 @@ def residual(z, codebooks):
             losses.append(left.square().mean())
             left = left - book[torch.cdist(left, book).argmin(1)].detach()
         return z + (-left).detach(), losses
+
+    @wrong("the sum and the losses")
+    def losses_added(z, codebooks):
+        left, loss = z, 0
+        for book in codebooks:
+            e = book[torch.cdist(left, book).argmin(1)].detach()
+            loss, left = loss + (left - e).square().mean(), left - e
+        return z - left.detach(), loss

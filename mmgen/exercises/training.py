@@ -441,6 +441,12 @@ class Net(nn.Module):
             given="the weights of your layers",
             because="the ReLU stands between the layers, once, and not after the last",
         )
+        t.equal(
+            "the sizes are arguments",
+            sorted(p.numel() for p in t.call(Net, 2, 3, 5).parameters()),
+            [3, 5, 6, 15],
+            given="Net(2, 3, 5)",
+        )
 
     @wrong("the parameters of two linear layers")
     class plain_list(nn.Module):
@@ -583,12 +589,12 @@ def train(encoder, decoder, batches, lr):  # -> list of floats
     def check(t, train):
         W, V, xs = t.randn(2, 3), t.randn(3, 2), [t.randn(5, 3) + 0.5 for _ in range(3)]
 
-        def trained(batches):
+        def trained(batches, lr=0.1):
             encoder, decoder = nn.Linear(3, 2, bias=False), nn.Linear(2, 3, bias=False)
             with torch.no_grad():
                 encoder.weight.copy_(W)
                 decoder.weight.copy_(V)
-            return encoder.weight, decoder.weight, t.call(train, encoder, decoder, batches, 0.1)
+            return encoder.weight, decoder.weight, t.call(train, encoder, decoder, batches, lr)
 
         def by_hand(batches):  # gradients written out: d/dV and d/dW of mean (x W' V' - x)^2
             w, v, losses = W.double(), V.double(), []
@@ -659,6 +665,8 @@ def train(encoder, decoder, batches, lr):  # -> list of floats
             given="three batches",
             because="the loss that made the gradient is the one to note",
         )
+        near, far = (trained(xs[:1], lr)[0].detach() - W for lr in (0.1, 0.2))
+        t.equal("twice the lr is twice the step", far, 2 * near, given="one batch, lr 0.1 and 0.2")
 
     @wrong("the optimizer holds other parameters")
     def decoder_only(encoder, decoder, batches, lr):
@@ -747,6 +755,17 @@ def train(encoder, decoder, batches, lr):  # -> list of floats
             loss.backward()
             opt.step()
         return loss.item()
+
+    @wrong("twice the lr is twice the step")
+    def a_tenth(encoder, decoder, batches, lr):
+        optimizer, losses = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], 0.1), []
+        for x in batches:
+            loss = F.mse_loss(decoder(encoder(x)), x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
 
 
 class TwoLosses(Exercise):
@@ -885,6 +904,13 @@ def train_both(body, head, probe, x, y, u, lr):  # -> (float, float)
             "the losses are those before the step",
             list(got),
             [float(alone.detach()), float(r.square().mean())],
+        )
+        again = copy.deepcopy(start)
+        t.call(train_both, *again, x, y, u, 2 * lr)
+        pairs = [list(zip(m.parameters(), start[1].parameters())) for m in (again[1], head)]
+        far, near = ([(a - b).detach() for a, b in pair] for pair in pairs)
+        t.equal(
+            "twice the lr is twice the step", far, [2 * v for v in near], given="lr 0.3 and 0.6"
         )
 
     @wrong("modified by an inplace operation")

@@ -132,6 +132,13 @@ def causal_attention(q, k, v):  # (b, h, n, d), (b, h, m, d), (b, h, m, d) -> (b
             given="2 queries, 4 keys",
             because="tril(m - n): the corner at the lower right",
         )
+        q, k, v = t.randn(1, 2, 2, 3), t.randn(1, 2, 6, 3), t.randn(1, 2, 6, 3)
+        t.equal(
+            "sizes are those of the arguments",
+            t.call(causal_attention, q, k, v),
+            _loop(q, k, v, lambda s, i, j: j <= i + 4),
+            given="2 queries, 6 keys, d = 3",
+        )
 
     @wrong("scaled_dot_product_attention is not called")
     def calls_what_it_should_write(q, k, v):
@@ -252,6 +259,14 @@ def multi_head(q, k, v, heads):  # (b, n, dim) each
             want,
             because="scores are divided by sqrt(dim / heads); heads are joined in their order",
         )
+        want = torch.cat(
+            [
+                _loop(*(a[:, None, :, i : i + 3] for a in (q, k, v)), lambda *_: True)[:, 0]
+                for i in (0, 3)
+            ],
+            -1,
+        )
+        t.equal("heads is an argument", t.call(multi_head, q, k, v, 2), want, given="2 heads of 3")
 
     @wrong("a head holds its own features")
     def right_in_wrong_out(q, k, v, heads):
@@ -445,6 +460,15 @@ def cross_attention(x, context, w_q, w_k, w_v):
         )[0, 0]
         t.equal(
             "softmax(q k^T / sqrt(d)) v with q from x, k and v from context", got, want, atol=1e-4
+        )
+        x, c, w = t.randn(2, 3), t.randn(4, 3), [t.randn(3, 3) for _ in range(3)]
+        want = _loop(*(a[None, None] for a in (x @ w[0], c @ w[1], c @ w[2])), lambda *_: True)
+        t.equal(
+            "d is the width of x",
+            t.call(cross_attention, x, c, *w),
+            want[0, 0],
+            1e-4,
+            given="d = 3",
         )
 
     @wrong("the weights of a query sum to one")
@@ -909,6 +933,13 @@ def step(x, cache, embed, place):
                 f"{cached} in the cache, {n} new, a table of 6",
                 "a slice past the end is short or empty, and one row broadcasts to all tokens",
             )
+        place = t.randn(9, 3)
+        t.equal(
+            "the end is that of the table that is given",
+            t.call(step, x, 4, embed, place),
+            table[x] + place[4:8],
+            given="4 in the cache, 4 new, a table of 9",
+        )
 
     @wrong("the last place")
     def off_by_one(x, cache, embed, place):
@@ -1193,6 +1224,14 @@ def cache_bytes(depth, batch, n, heads, kv_heads, d, bytes_each): ...
                 f"3 layers, 5 sequences of 7 tokens, 2 kv_heads of 8, {size} bytes",
                 "keys and values, in each layer, for kv_heads only; queries are not kept",
             )
+        t.equal(
+            "every number is an argument",
+            t.call(cache_bytes, 2, 3, 11, 8, 4, 5, 2),
+            2 * 2 * torch.zeros(3, 4, 11, 5, dtype=torch.bfloat16).nbytes,
+            0,
+            0,
+            "2 layers, 3 sequences of 11 tokens, 4 kv_heads of 5, 2 bytes",
+        )
 
     @wrong("the bytes of the tensors")
     def all_heads(depth, batch, n, heads, kv_heads, d, bytes_each):
@@ -1213,3 +1252,7 @@ def cache_bytes(depth, batch, n, heads, kv_heads, d, bytes_each): ...
     @wrong("the bytes of the tensors")
     def always_two_bytes(depth, batch, n, heads, kv_heads, d, bytes_each):
         return 4 * depth * batch * n * kv_heads * d
+
+    @wrong("the bytes of the tensors")
+    def six_heads(depth, batch, n, heads, kv_heads, d, bytes_each):
+        return 2 * depth * batch * n * heads * d * bytes_each // 2

@@ -735,6 +735,15 @@ def turn(x, model, discriminator, lr):  # -> (float, float)
             "(loss_g, loss_d)",
         )
         t.equal("the losses are those before the steps", list(got), [loss_g.item(), loss_d.item()])
+        far = copy.deepcopy(twin)
+        t.call(turn, x, far, copy.deepcopy(judge), 2 * lr)
+        t.equal(
+            "the step is as long as lr says",
+            list(far.parameters()),
+            [2 * p.detach() - q.detach() for p, q in zip(model.parameters(), twin.parameters())],
+            atol=1e-5,
+            given="lr 0.2 after 0.1",
+        )
 
     @wrong("modified by an inplace operation")
     def graph_retained(x, model, discriminator, lr):
@@ -1783,8 +1792,9 @@ def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
             torch.tensor(1.2, requires_grad=True),
             start.clone().requires_grad_(),
         )
+        vq_step = _fresh(vq_step)
         try:
-            out = t.call(_fresh(vq_step), x, lambda x: a * (x @ w), codebook, lambda z: z @ v)
+            out = t.call(vq_step, x, lambda x: a * (x @ w), codebook, lambda z: z @ v)
         except Crashed as e:
             if not isinstance(e.cause, NameError):
                 raise
@@ -1841,6 +1851,11 @@ def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
             pull.item(),
             1e-3 * (1 + pull.abs().item()),
             because="straight-through for the error, and the commitment term",
+        )
+        x, book = t.randn(4, 3), torch.tensor([[0.0, 0.0, 0.0], [99.0, 99.0, 99.0]])
+        share = t.call(vq_step, x, lambda x: x, book, lambda z: z)[1]
+        t.near(
+            "the share is of this codebook's codes", float(share), 0.5, 1e-6, given="1 code of 2"
         )
 
     @wrong("name 'num_codes' is not defined")
@@ -1963,12 +1978,12 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
     def check(t, gan_epoch):
         data = [t.randn(b, 1, 4, 4) for b in (6, 6, 5)]
 
-        def run(device):
+        def run(device, d=50):
             calls = []
             got = t.call(
                 gan_epoch,
                 iter(data),
-                50,
+                d,
                 device,
                 lambda x, z: calls.append(("discriminator", x, z)),
                 lambda z: calls.append(("generator", None, z)),
@@ -2029,6 +2044,20 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
             ["meta"] * 6,
             given="device 'meta'",
         )
+        t.true(
+            "each row is a draw of its own",
+            all((z[1:] - z[:1]).abs().amax(1).min() > 0.1 for z in zs),
+            "equal rows",
+            "another row for each image",
+        )
+        t.near(
+            "one number of the noise in 22 lies beyond 2",
+            (z.abs() > 2).double().mean().item(),
+            0.0455,
+            0.02,
+            because="a uniform draw of the same mean and variance has no tails",
+        )
+        t.shape("the noise is d wide", run("cpu", 3)[1][0][2], (6, 3), given="d = 3")
 
     @wrong("no noise is used twice")
     def drawn_above(batches, d, device, discriminator_step, generator_step):
@@ -2104,6 +2133,15 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
         for x in batches:
             generator_step(draw(x))
         return sum(map(len, batches))
+
+    @wrong("each row is a draw of its own")
+    def one_row(batches, d, device, discriminator_step, generator_step):
+        seen = 0
+        for x in batches:
+            discriminator_step(x.to(device), torch.randn(1, d, device=device).expand(len(x), d))
+            generator_step(torch.randn(1, d, device=device).expand(len(x), d))
+            seen += len(x)
+        return seen
 
 
 class _Features(nn.Module):

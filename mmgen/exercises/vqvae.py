@@ -681,6 +681,8 @@ class TinyVQVAE(nn.Module):
                 because="the decoder was given something else than z_q",
             )
         _gradients_arrive(t, model, x, got)
+        other = t.call(TinyVQVAE, encoder, decoder, 7, 2)
+        t.shape("n_codes and dim are arguments", other.codebook, (7, 2), given="n_codes 7, dim 2")
 
     @wrong("the codebook is a parameter")
     class PlainTensor(reference):
@@ -883,6 +885,8 @@ class CodeDecoder(nn.Module):
             torch.float64,
             given="model.double()",
         )
+        wide = t.call(t.call(CodeDecoder, t.randn(6, 2)), indices)
+        t.shape("codes may have any width", wide, (2, 3, 2, 4), given="codes (6, 2)")
 
     @wrong("the codes are in the state dict")
     class PlainAttribute(nn.Module):
