@@ -211,6 +211,8 @@ class PublishedVQGAN(VQVAE):
     decode_indices.
     """
 
+    own_kind = "VectorQuantizer"  # what a config stands for
+
     def __init__(self, config: PublishedConfig = PublishedConfig()):
         nn.Module.__init__(self)
         c = config if isinstance(config, PublishedConfig) else PublishedConfig(**config)

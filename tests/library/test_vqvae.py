@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from mmgen.checkpoints import CheckpointError
-from mmgen.codebooks import FSQ, LFQ, SimVQ
+from mmgen.codebooks import FSQ, LFQ, SimVQ, unit
 from mmgen.core import data_path
 from mmgen.data import DigitImages
 from mmgen.quantizer import EMAVectorQuantizer, VectorQuantizer, codebook_report
@@ -180,6 +180,30 @@ def test_saved_and_loaded_it_is_the_same(model, tmp_path):
     assert again.config == model.config and not again.training
     assert torch.equal(again(x)[0], model(x)[0])
     assert {p.suffix for p in tmp_path.iterdir()} <= {".json", ".safetensors", ".md"}
+
+
+def test_a_quantizer_that_the_config_does_not_describe_is_asked_for_at_loading(tmp_path):
+    def cosine():
+        return EMAVectorQuantizer(SMALL.n_codes, SMALL.dim, norm=unit)
+
+    torch.manual_seed(0)
+    x, model = images(4, 1, 28, 28), VQVAE(SMALL, cosine())
+    model.train()(x)  # the codes begin on data
+    model.eval().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"EMAVectorQuantizer\(norm=unit\).*quantizer="):
+        VQVAE.from_pretrained(tmp_path)  # would read cosine codes as Euclidean ones
+    again = VQVAE.from_pretrained(tmp_path, quantizer=cosine())
+    assert again.config == model.config and torch.equal(again(x)[0], model(x)[0])
+    again.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["quantizer"].startswith("EMAVector")
+
+
+def test_the_config_of_an_ordinary_codec_is_stored_as_before(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()) == asdict(SMALL)
+    same = VQVAE(SMALL, EMAVectorQuantizer(SMALL.n_codes, SMALL.dim))  # given, and of the same kind
+    same.save_pretrained(tmp_path / "same")
+    VQVAE.from_pretrained(tmp_path / "same")
 
 
 def test_training_lowers_the_error_and_repeats_exactly():
