@@ -1,5 +1,5 @@
-"""Cut a noisy digit into tokens, tell every block what time it is and which digit is asked for,
-and draw with a diffusion transformer.
+"""Cut a noisy digit into tokens, give every block the time and the label, and draw with a
+diffusion transformer.
 
 In `mmgen.dit` read `DiTBlock` first, then `AdaLNZero`, the stack of blocks, and `DiT`, the
 model around it. `InContext` and `CrossAttention` are other stacks; `preset` gives the published

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from .checks import number, shaped
 from .latent import LatentDiffusion, denoiser, evaluating
-from .samplers import finish, first_noise, sample
+from .samplers import finish, first_noise, sample, time_grid
 
 
 def with_known(denoise: Callable, known, mask) -> Callable:
@@ -57,6 +57,7 @@ def inpaint(
     seed: int = 0,
     guidance_scale: float = 1.0,
     n_steps: int = 12,
+    times="uniform",  # a name of `mmgen.samplers.GRIDS`, or the times themselves (n_steps + 1,)
     **how,  # goes to `sample`
 ) -> torch.Tensor:
     """Images with the part outside `mask` drawn anew. In latents a place is kept only if all of its
@@ -71,11 +72,13 @@ def inpaint(
     labels = torch.as_tensor(labels, device=device)
     known = model.encode(images)  # (n, c, h, w)
     kept = whole_places(mask, width // known.shape[-1])
-    generator = torch.Generator().manual_seed(seed)
-    x_T = first_noise(model.path, *known.shape, generator=generator, device=device)
+    if isinstance(times, str):
+        times = time_grid(model.path, n_steps, times)
+    generator, start = torch.Generator().manual_seed(seed), float(times[0])
+    x_T = first_noise(model.path, *known.shape, t=start, generator=generator, device=device)
     guess = denoiser(model, labels, guidance_scale)
     guess = with_known(guess, known.to(device), kept.to(device))
-    z = finish(sample(guess, model.path, x_T, n_steps, **how))
+    z = finish(sample(guess, model.path, x_T, times=times, **how))
     return torch.where(mask, images, model.decode(z))  # what is kept is kept to the last bit
 
 

@@ -108,7 +108,7 @@ class LatentSpace(nn.Module):
 
 def to_images(space: LatentSpace, z, codes: bool = True, batch_size: int = 500):
     """Images (n, ., H, W) in [-1, 1] of latents (n, c, h, w): back to the tokenizer's scale, to the
-    nearest codes unless told not to, through the decoder; on the CPU.
+    nearest codes if `codes`, through the decoder; on the CPU.
     """
     if space.tokenizer is None:
         return z.clamp(-1, 1).cpu()

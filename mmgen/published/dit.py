@@ -1,5 +1,5 @@
 """Read the names of a published file, put its weights into your own model, find the conventions
-that no name tells, and count what the published models cost.
+that no name shows, and count what the published models cost.
 
 `load_published` makes a model from a published state dict, `to_published` writes one. Between
 them stand the table of names, `RENAMED`, and `published_config`, which reads the config off the

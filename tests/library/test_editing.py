@@ -119,3 +119,13 @@ def test_labels_may_be_a_list(few):
         inpaint(model, x, [3, 4], mask, n_steps=2), inpaint(model, x, y, mask, n_steps=2)
     )
     assert torch.equal(vary(model, x, [3, 4], n_steps=2), vary(model, x, y, n_steps=2))
+
+
+def test_painting_starts_with_the_noise_of_its_first_time(few):
+    model, sizes = pixels(), []
+    model.dit.register_forward_pre_hook(lambda net, inputs: sizes.append(inputs[0].std().item()))
+    nothing = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
+    for times in ([0.5, 0.2, 0.0], torch.tensor([1.0, 0.4, 0.0])):
+        sizes.clear()
+        inpaint(model, few[0][:4], few[1][:4], nothing, times=times)
+        assert abs(sizes[0] - times[0]) < 0.03, times
