@@ -164,9 +164,11 @@ class VQVAE(nn.Module, Codec):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.quantizer = given(quantizer) or EMAVectorQuantizer(
-            config.n_codes, config.dim, commit_weight=config.commit_weight, decay=config.decay
-        )
+        if given(quantizer) is None:
+            quantizer = EMAVectorQuantizer(
+                config.n_codes, config.dim, commit_weight=config.commit_weight, decay=config.decay
+            )
+        self.quantizer = quantizer
 
     def forward(self, x: torch.Tensor) -> tuple:
         "Reconstructions (b, c, h, w) and the `Quantized` behind them."

@@ -248,8 +248,9 @@ def _check_place(where):
 
 
 def _stored_config(cls, folder) -> dict:
-    """{"config": the config of the model stored in `folder`}, checked against the class and against
-    the sizes in the file of weights; {} for a class whose arguments are no dataclass.
+    """{"config": the config of the model stored in `folder`, checked against the class and against
+    the sizes in the file of weights}, and what else config.json holds for the class; {} for a class
+    without a config.
     """
     weights = folder / "model.safetensors"
     if not weights.is_file():
@@ -270,12 +271,15 @@ def _stored_config(cls, folder) -> dict:
     argument = inspect.signature(cls.__init__).parameters.get("config")
     if argument is None or not is_dataclass(argument.default):
         return {}
+    kind = type(argument.default)
+    own = {field.name for field in fields(kind)}
+    others = {name: value for name, value in stored.items() if name not in own}
     try:
-        config = config_from(type(argument.default), stored, shapes)
+        config = config_from(kind, {k: v for k, v in stored.items() if k in own}, shapes)
         check_size(cls, config, shapes)
     except (ValueError, TypeError) as e:
         raise CheckpointError(f"{file} is no config of {cls.__name__}: {e}") from e
-    return {"config": config}
+    return {"config": config, **others}
 
 
 def _carried(weights):
