@@ -129,7 +129,8 @@ def quiz(args):
 
 def progress(args):
     "Show, export, import or report what the learner has done."
-    from .exercises.progress import ProgressError, export, restore
+    from .exercises.exchange import export, restore
+    from .exercises.progress import ProgressError
     from .interview import completion, standing
 
     try:

@@ -12,7 +12,7 @@ import labs  # noqa: E402
 
 QUIZ = "from mmgen.interview import quiz\nquiz(topic='quantizer', kinds='choice', n=3, seed=1)"
 ROOM = (
-    "from mmgen.interview.talk import mock_interview\nmock_interview('research engineer', "
+    "from mmgen.interview.room import mock_interview\nmock_interview('research engineer', "
     "minutes=30, seed=0)"
 )
 WORDS = (

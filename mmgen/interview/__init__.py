@@ -49,7 +49,7 @@ def __getattr__(name):
     if name in ("quiz", "progress"):
         found = getattr(importlib.import_module(".widgets", __name__), name)
     elif name == "keep":
-        from ..exercises.progress import keep as found
+        from ..exercises.exchange import keep as found
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found

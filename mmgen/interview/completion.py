@@ -13,7 +13,8 @@ from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..exercises.progress import COLUMNS, ProgressError, canonical, events, read_export, write_text
+from ..exercises.exchange import canonical, read_export, write_text
+from ..exercises.progress import COLUMNS, ProgressError, events
 
 __all__ = ["figures", "make", "verify"]
 TITLES = {

@@ -8,7 +8,6 @@ The terminal and the widget (`talk.py`), the notebook and the tests drive it.
 
 import dataclasses
 import json
-import re
 import math
 import random
 import time
@@ -25,9 +24,6 @@ __all__ = [
     "draw_plan",
     "after_time",
     "run_code",
-    "keep_session",
-    "kept_sessions",
-    "load_session",
 ]
 ROLES = {  # how much more often a topic is asked than one that is not named
     "research engineer": dict(
@@ -429,53 +425,3 @@ class Interview:
         if p["why"] != "follow-up":
             self.remember(as_item(p["item"]), grade.score, p["seconds"], p["outcome"])
         return dataclasses.replace(grade, score=score)
-
-
-def keep_session(state):
-    "Store the state of a session in the progress file."
-    from ..exercises.progress import save_session
-
-    return save_session(state["id"], state)
-
-
-def kept_sessions() -> list:
-    "Every stored interview that can be read as one, oldest first."
-    from ..exercises.progress import events
-
-    states = [json.loads(data) for _, _, kind, data in events("sessions") if kind == "interview"]
-    return sorted((s for s in states if is_session(s)), key=lambda s: s["started"])
-
-
-def is_session(state) -> bool:
-    "Whether a stored state is that of an interview: every field there, of its kind and range."
-    try:
-        real = {"started": (0, 4.2e9), "minutes": (1, 600), "used": (0, 1e7), "at": (0, 1e4)}
-        questions = [*state["plan"], *(t["item"] for t in state["turns"])]
-        return (
-            bool(re.fullmatch(r"[\w.-]{1,80}", state["id"], re.ASCII))
-            and state["role"] in ROLES
-            and state["level"] in LEVELS
-            and state["lang"] in LANGUAGES
-            and all(low <= state[name] <= high for name, (low, high) in real.items())
-            and isinstance(state["seed"], int)
-            and (state["finished"] is None or 0 <= state["finished"] <= 4.2e9)
-            and all(isinstance(id, str) for id in state["skipped"])
-            and all(as_item(q).level in LEVELS for q in questions)
-            and all(0 <= t["score"] <= 1 and 0 <= t["seconds"] <= 1e7 for t in state["turns"])
-            and (state["pending"] is None or as_item(state["pending"]["item"]).level in LEVELS)
-        )
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return False
-
-
-def load_session(id=None):
-    "The stored session `id`; without it the newest one that is not finished, or None."
-    states = kept_sessions()
-    if id is None:
-        return next((s for s in reversed(states) if s["finished"] is None), None)
-    for s in states:
-        if s["id"] == id:
-            return s
-    raise KeyError(
-        f"no interview is stored as {id!r}; stored: {', '.join(s['id'] for s in states) or 'none'}"
-    )

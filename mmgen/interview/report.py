@@ -1,5 +1,5 @@
-"""The report of a mock interview: `summary(state)` computes it from the stored session,
-`report_html(state)` writes one page.
+"""The report of a mock interview as one page, `report_html(state)`; its figures are those of
+`mmgen.interview.summary`.
 
 The page is one file without scripts; it prints on A4, in black and white too. What the learner
 typed is escaped.
@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from .mock import BAD, GOOD, ROLES, as_item
+from .mock import GOOD, as_item
+from .summary import summary
 
-__all__ = ["summary", "report_part", "report_html", "write_report", "study_link"]
+__all__ = ["report_part", "report_html", "write_report", "study_link"]
 KINDS = ("oral", "choice", "numeric", "code")
-READING = 5  # minutes to read a section again, before its question is answered once more
 FONTS = (
     'system-ui, "Segoe UI", "Noto Sans", Helvetica, Arial, "PingFang SC", "Hiragino Sans GB", '
     '"Microsoft YaHei", '
@@ -110,102 +110,6 @@ PAGE = (
     "body { max-width: 46rem; margin: 0 auto } @page { size: A4; margin: 16mm } @media "
     "print { body { max-width: none } }"
 )
-
-
-def mean(turns, score="score"):
-    "Mean score of turns, each weighted by its minutes; NaN without any."
-    total = sum(t["minutes"] for t in turns)
-    return sum(t["minutes"] * t[score] for t in turns) / total if total else math.nan
-
-
-def _group(turns, key):
-    names = list(dict.fromkeys(t["item"][key] for t in turns))
-    groups = {n: [t for t in turns if t["item"][key] == n] for n in names}
-    return {
-        n: dict(score=mean(g), n=len(g), seconds=sum(t["seconds"] for t in g))
-        for n, g in groups.items()
-    }
-
-
-def summary(state) -> dict:
-    "Everything the report says in numbers, from the stored session alone."
-    asked = [t for t in state["turns"] if t["why"] != "follow-up"]
-    planned = [t for t in asked if t["why"] != "easier"]
-    topics, total = _group(asked, "topic"), sum(t["minutes"] for t in planned)
-    lost = {}
-    for t in planned:
-        lost[t["item"]["topic"]] = (
-            lost.get(t["item"]["topic"], 0.0) + 100 * t["minutes"] * (1 - t["score"]) / total
-        )
-    deep = [t for t in state["turns"] if t["why"] == "follow-up"]
-    return dict(
-        overall=mean(planned),
-        answered=len(planned),
-        of=len(state["plan"]),
-        used=state["used"] / 60,
-        topics=topics,
-        kinds=_group(asked, "kind"),
-        lost=lost,
-        strengths=[n for n, g in topics.items() if g["score"] >= GOOD],
-        gaps=_gaps(asked),
-        deep=(sum(t["score"] >= GOOD for t in deep), len(deep)),
-        plan=_study_plan(state, asked, lost),
-    )
-
-
-def _gaps(asked):
-    "What was missing, per question that lost something, worst first."
-    found = []
-    for t in sorted((t for t in asked if t["score"] < 1), key=lambda t: t["score"]):
-        item, missed = t["item"], []
-        if item["kind"] == "oral":
-            missed = [p for i, p in enumerate(item["rubric"]) if i not in t["points"]]
-        said = (
-            t["message"]
-            if item["kind"] != "oral" and t["given"] is not None
-            else item["refuted"]
-            if t["score"] < BAD
-            else ""
-        )
-        found.append(
-            dict(id=item["id"], topic=item["topic"], score=t["score"], missed=missed, said=said)
-        )
-    return found
-
-
-def _study_plan(state, asked, lost):
-    """Where to go in the course: topics by what they cost times how often the role asks them,
-    within a topic the worst question first.
-    """
-
-    def weight(topic):
-        return lost.get(topic, 0.0) * ROLES[state["role"]].get(topic, 1)
-
-    topics = sorted(
-        {t["item"]["topic"] for t in asked if t["score"] < 1}, key=lambda n: (-weight(n), n)
-    )
-    steps = []
-    for topic in topics:
-        worst = sorted(
-            (t for t in asked if t["item"]["topic"] == topic and t["score"] < 1),
-            key=lambda t: t["score"],
-        )
-        for t in worst:
-            item, place, code = t["item"], t["item"]["shown_in"], t["item"]["kind"] == "code"
-            if any((s["place"], s["exercise"]) == (place, code) for s in steps):
-                continue
-            minutes = math.ceil(item["minutes"] + (0 if code else READING))
-            steps.append(
-                dict(
-                    topic=topic,
-                    place=place,
-                    id=item["id"],
-                    exercise=code,
-                    minutes=minutes,
-                    lost=lost.get(topic, 0.0),
-                )
-            )
-    return steps
 
 
 def default_base() -> str:
@@ -473,7 +377,7 @@ def report_html(state, base_url=None, suffix=".ipynb") -> str:
 
 def write_report(state, path, base_url=None, suffix=".ipynb") -> Path:
     "Write the report whole or not at all; the path."
-    from ..exercises.progress import write_text
+    from ..exercises.exchange import write_text
 
     write_text(path, report_html(state, base_url, suffix))
     return Path(path)

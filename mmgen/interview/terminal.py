@@ -16,7 +16,7 @@ import unicodedata
 from collections import defaultdict
 from functools import partial
 
-from ..exercises import progress
+from ..exercises import exchange, progress
 from . import memory
 from .bank import LEVELS, NOTEBOOKS
 from .items import ALL_KINDS, Grade, all_items, judge, stable_number
@@ -245,7 +245,7 @@ def solution_file(item):
     path, ex = progress.progress_file().parent / "exercises" / f"{item.id}.py", exercise(item.id)
     task = textwrap.indent(ex.task.strip(), "# ", lambda line: True)
     if not path.exists():
-        progress.write_text(path, f"{task}\n{ex.starter.strip()}\n")
+        exchange.write_text(path, f"{task}\n{ex.starter.strip()}\n")
     return path
 
 

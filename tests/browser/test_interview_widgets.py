@@ -19,16 +19,17 @@ pytestmark = [
         not labs.CHROMIUM, reason="Chromium is not installed (sudo apt install chromium)"
     ),
 ]
-ROOM = """from mmgen.interview import talk
+ROOM = """from mmgen.interview import room
 from mmgen.interview.items import all_items
-from mmgen.interview.mock import Interview, keep_session, load_session
+from mmgen.interview.kept import keep_session, load_session
+from mmgen.interview.mock import Interview
 from mmgen.interview.widgets import show
 
 items = all_items(lang={lang!r}, kinds=("oral", "choice", "numeric"))
 def make(resume):
     if resume: return Interview.resume(load_session(), items=items, keep=keep_session)
     return Interview("research engineer", "screening", 15, {lang!r}, 3, items=items, keep=keep_session)
-show(talk.Room(make, {lang!r}).box, "an interview")
+show(room.Room(make, {lang!r}).box, "an interview")
 """
 QUIZ = (
     "from mmgen.interview import quiz\nquiz(lang={lang!r}, n=2, seed=1, kinds=('choice', 'oral'))"

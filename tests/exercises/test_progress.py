@@ -13,17 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from mmgen.exercises import progress
+from mmgen.exercises import exchange, progress
+from mmgen.exercises.exchange import export, keep, restore
 from mmgen.exercises.progress import (
     ProgressError,
     events,
-    export,
     forget,
     history,
-    keep,
     progress_file,
     record,
-    restore,
     save_session,
 )
 
@@ -461,14 +459,14 @@ BAD_EVENTS = [
 def test_a_senseless_event_is_refused_by_import_and_left_out_of_a_file(table, row, words, tmp_path):
     assert words in progress.fault(table, row)
     record("a.b", "passed")
-    lines, digest = progress.canonical({t: [row] if t == table else [] for t in progress.COLUMNS})
+    lines, digest = exchange.canonical({t: [row] if t == table else [] for t in progress.COLUMNS})
     head = json.dumps({"mmgen": "progress", "version": 1, "events": 1, "sha256": digest})
     given = tmp_path / "given.jsonl"
     given.write_text("\n".join([head, *lines]) + "\n", encoding="utf8")
     with pytest.raises(ProgressError, match="line 2 is not an event"):
         restore(given)
     with progress.database() as db:  # as an older version would have let it in
-        progress._insert(db, table, row)
+        progress.insert(db, table, row)
     assert outcomes() == ["passed"] and not events(table) or table == "attempts"
     export(tmp_path / "again.jsonl")
     assert restore(tmp_path / "again.jsonl") == 0

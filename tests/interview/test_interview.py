@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mmgen import cli
-from mmgen.exercises import progress
+from mmgen.exercises import exchange, progress
 from mmgen.exercises.engine import Result
 from mmgen.interview import completion, memory, standing, terminal, widgets
 from mmgen.interview.bank import read_bank
@@ -723,7 +723,7 @@ def test_without_fsrs_all_but_the_schedule_works(monkeypatch):
 
 def test_completion_is_recomputed_from_the_export(home):
     learned()
-    progress.export(home / "e.jsonl")
+    exchange.export(home / "e.jsonl")
     found = completion.make(home / "r.html", home / "e.jsonl")
     assert (
         found == completion.make(home / "own.html")
@@ -768,7 +768,7 @@ def test_completion_is_recomputed_from_the_export(home):
 )
 def test_a_changed_report_is_found_out(old, new, words, home):
     learned()
-    progress.export(home / "e")
+    exchange.export(home / "e")
     completion.make(home / "r.html", home / "e")
     text = (home / "r.html").read_text(encoding="utf8")
     assert old in text
@@ -780,7 +780,7 @@ def test_a_changed_export_is_found_out(home):
     import hashlib
 
     learned()
-    progress.export(home / "e")
+    exchange.export(home / "e")
     completion.make(home / "r.html", home / "e")
     head, *lines = (home / "e").read_text().rstrip("\n").split("\n")
     (home / "cut").write_text("\n".join([head, *lines[1:]]))
@@ -794,7 +794,7 @@ def test_a_changed_export_is_found_out(home):
     differs = completion.verify(home / "r.html", home / "forged")
     assert len(differs) == 1 and differs[0].startswith("sha256: the report says")
     memory.remember("vqvae.9", 0.0, "oral", "en")
-    progress.export(home / "later")
+    exchange.export(home / "later")
     assert any(
         d.startswith("answered: the report says 4, the events give 5")
         for d in completion.verify(home / "r.html", home / "later")
@@ -811,7 +811,7 @@ def test_a_changed_export_is_found_out(home):
 
 def test_a_topic_from_a_foreign_export_cannot_write_html(home):
     memory.remember("<script>alert(1)</script>.x", 1.0, "oral", "en")
-    progress.export(home / "e")
+    exchange.export(home / "e")
     completion.make(home / "r.html", home / "e")
     assert (
         "<script" not in (home / "r.html").read_text(encoding="utf8")

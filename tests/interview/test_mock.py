@@ -15,19 +15,15 @@ from pathlib import Path
 import pytest
 
 from mmgen.exercises.engine import Result
-from mmgen.interview import mock, report, talk
+from mmgen.interview import kept, mock, report, talk
 from mmgen.interview.bank import LEVELS, TOPICS
 from mmgen.interview.candidate import simulate
 from mmgen.interview.items import Item
-from mmgen.interview.mock import (
-    Interview,
-    after_time,
-    draw_plan,
-    keep_session,
-    kept_sessions,
-    load_session,
-)
-from mmgen.interview.report import report_html, study_link, summary, write_report
+from mmgen.interview.kept import keep_session, kept_sessions, load_session
+from mmgen.interview.mock import Interview, after_time, draw_plan
+from mmgen.interview.report import report_html, study_link, write_report
+from mmgen.interview.room import Room
+from mmgen.interview.summary import summary
 
 ROOT = Path(__file__).parents[2]
 MINUTES = dict(oral=3.0, choice=1.0, numeric=2.0, code=4.0)
@@ -683,7 +679,7 @@ def room(monkeypatch, **kw):
         return Interview.resume(load_session(), items=BANK, keep=keep_session)
 
     ticks = iter(range(0, 10**6, 20))
-    return talk.Room(make, kw.get("lang", "en"), lambda: next(ticks))
+    return Room(make, kw.get("lang", "en"), lambda: next(ticks))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -691,9 +687,9 @@ def test_the_widget_holds_an_interview(lang, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mock, "run_code", lambda id, text: Result("passed"))
     monkeypatch.setattr(
-        talk.Room,
+        Room,
         "field",
-        lambda self, ask, old=talk.Room.field: (
+        lambda self, ask, old=Room.field: (
             old(self, ask) if ask.item.kind != "code" else self.w.Textarea(value="my code")
         ),
     )
@@ -798,7 +794,7 @@ def test_a_stored_session_that_is_none_is_left_out(change):
     good = session(keep=keep_session)
     bad = json.loads(json.dumps(good.state)) | dict(id="another") | change
     keep_session(bad)
-    assert not mock.is_session(bad)
+    assert not kept.is_session(bad)
     assert [s["id"] for s in kept_sessions()] == [good.state["id"]]
     assert load_session()["id"] == good.state["id"]
 
