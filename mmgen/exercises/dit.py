@@ -395,7 +395,7 @@ def modulated(x, part, norm, shift, scale, gate):
         x, norm, part = (
             t.randn(b, n, 4) + 1,
             lambda z: F.layer_norm(z, (4,)),
-            lambda z: z.cumsum(1) * 2,
+            lambda z: torch.tanh(z.cumsum(1) * 2),  # bent, so that a gate in front of it shows
         )
         zero, one = torch.zeros(b, 4), torch.ones(b, 4)
         got = t.call(modulated, x, part, norm, zero, zero, zero)
@@ -413,6 +413,13 @@ def modulated(x, part, norm, shift, scale, gate):
             x + part(norm(x)),
             given="shift and scale zero, gate one",
             because="1 + scale: a fresh network gives scales of zero",
+        )
+        t.equal(
+            "the gate multiplies what the part gives",
+            t.call(modulated, x, part, norm, zero, zero, 3 * one),
+            x + 3 * part(norm(x)),
+            given="shift and scale zero, gate three",
+            because="gate * part(...): in front of the part it bends another number",
         )
         shift, scale, gate = t.randn(b, 4), t.randn(b, 4), t.randn(b, 4)
         want = torch.stack(
@@ -451,6 +458,10 @@ def modulated(x, part, norm, shift, scale, gate):
     @wrong("a scale of zero leaves")
     def no_norm(x, part, norm, shift, scale, gate):
         return x + gate[:, None] * part(x * (1 + scale[:, None]) + shift[:, None])
+
+    @wrong("the gate multiplies what the part gives")
+    def gate_in_front(x, part, norm, shift, scale, gate):
+        return x + part(gate[:, None] * (norm(x) * (1 + scale[:, None]) + shift[:, None]))
 
     @wrong("each picture has its own vectors")
     def shift_before_scale(x, part, norm, shift, scale, gate):
@@ -553,10 +564,10 @@ class Branch(nn.Module):
             "numbers learned: those of part and of modulation",
             because="elementwise_affine=False, or F.layer_norm",
         )
-        t.equal(
+        t.shape(
             "modulation gives three numbers for each of x",
             module.modulation.weight,
-            torch.zeros(12, 4),
+            (12, 4),
             given="dim = 4",
         )
         (got - target).square().sum().backward()
@@ -983,17 +994,19 @@ def parameters(depth, d, p, channels, c_out, n_classes): ...
         return sum((a + 1) * b for a, b in maps) + d * (n_classes + 1)
 
     def check(t, parameters):
-        for depth, d, p, channels, heads, n_classes in (
-            (1, 8, 2, 3, 2, 4),
-            (3, 16, 4, 1, 2, 10),
-            (28, 1152, 2, 4, 16, 1000),
+        for depth, d, p, channels, heads, n_classes, variance in (
+            (1, 8, 2, 3, 2, 4, True),
+            (2, 8, 2, 3, 2, 4, False),
+            (3, 16, 4, 1, 2, 10, True),
+            (28, 1152, 2, 4, 16, 1000, True),
         ):
+            c_out = 2 * channels if variance else channels
             config = DiTConfig(
-                (channels, 8, 8), p, d, depth, heads, n_classes, 0.1, True, "original"
+                (channels, 8, 8), p, d, depth, heads, n_classes, 0.1, variance, "original"
             )
             with torch.device("meta"):
                 want = sum(q.numel() for q in DiT(config).parameters())
-            got = t.call(parameters, depth, d, p, channels, 2 * channels, n_classes)
+            got = t.call(parameters, depth, d, p, channels, c_out, n_classes)
             got = plain(got)
             t.true("a whole number", isinstance(got, int), got, "an int", because="use //, not /")
             t.equal(
@@ -1002,7 +1015,7 @@ def parameters(depth, d, p, channels, c_out, n_classes): ...
                 want,
                 0,
                 0,
-                f"depth {depth}, d {d}, p {p}, {channels} channels in and {2 * channels} out, "
+                f"depth {depth}, d {d}, p {p}, {channels} channels in and {c_out} out, "
                 f"{n_classes} classes",
                 "biases everywhere; one label more than classes; p * p numbers for each "
                 "channel of a patch",
@@ -1039,6 +1052,10 @@ def parameters(depth, d, p, channels, c_out, n_classes): ...
     @wrong("what the model itself holds")
     def no_learned_variance(depth, d, p, channels, c_out, n_classes):
         return _count(depth, d, p, channels, c_out // 2, n_classes)
+
+    @wrong("what the model itself holds")
+    def always_learned_variance(depth, d, p, channels, c_out, n_classes):
+        return _count(depth, d, p, channels, 2 * channels, n_classes)
 
     @wrong("a whole number")
     def as_float(depth, d, p, channels, c_out, n_classes):
@@ -1200,8 +1217,8 @@ class OneNetForAllTimes(Exercise):
         "every step, so a thousand steps cost a thousand networks, its tokens never meet, and "
         "the batch must share a step. Make "
         "it one network: one block `nn.TransformerEncoderLayer(d, 1, d, 0., batch_first=True)` "
-        "on `x + time`, where `time` is a "
-        "linear map `d -> d` of `features(t, d)`, which is given, for each picture by itself."
+        "on `x + time`, where `time` is an "
+        "`nn.Linear` map `d -> d` of `features(t, d)`, which is given, for each picture by itself."
     )
     starter = """
 class StepNet(nn.Module):
@@ -1344,6 +1361,15 @@ class StepNet(nn.Module):
             ),
             because="the time is added to every token before the block",
         )
+        t.call(few, x, s, features).square().sum().backward()
+        still = [name for name, p in few.named_parameters() if p.grad is None]
+        t.true(
+            "every weight learns",
+            not still,
+            f"no gradient: {', '.join(still)}",
+            "a gradient for each",
+            because="the map of the time is trained together with the block",
+        )
         x = t.randn(2, 3, 6)
         wide = t.call(t.call(StepNet, 10, 6), x, s[:2], features)
         t.shape("the width is d", wide, (2, 3, 6), given="StepNet(10, 6)")
@@ -1407,6 +1433,20 @@ class StepNet(nn.Module):
 
         def forward(self, x, t, features):
             return self.block(x + self.time(features(t, x.shape[-1])).mean(0))
+
+    @wrong("every weight learns")
+    class FrozenTime(nn.Module):
+        def __init__(self, n_steps, d):
+            super().__init__()
+            self.time, self.block = (
+                nn.Linear(d, d),
+                nn.TransformerEncoderLayer(d, 1, d, 0.0, batch_first=True),
+            )
+
+        def forward(self, x, t, features):
+            with torch.no_grad():
+                time = self.time(features(t, x.shape[-1]))[:, None]
+            return self.block(x + time)
 
     @wrong("block(x + time(features(t)))")
     class AddedAfter(nn.Module):

@@ -65,6 +65,14 @@ def recall(days, stability, decay=0.1542): ...
             ),
         )
         t.near(
+            "days need not be whole",
+            t.call(recall, 40.5, 9.5, 0.5),
+            1 / math.sqrt(2),
+            1e-9,
+            given="40.5 days, stability 9.5, decay 0.5",
+            because="the curve falls at every moment, not once a day",
+        )
+        t.near(
             "the default decay is that of FSRS-6",
             t.call(recall, 1000.0, 10.0),
             (1 + 100 * (0.9 ** (-1 / 0.1542) - 1)) ** -0.1542,
@@ -88,6 +96,10 @@ def recall(days, stability, decay=0.1542): ...
     @wrong("right after the review")
     def a_day_late(days, stability, decay=0.1542):
         return (1 + (0.9 ** (-1 / decay) - 1) * (days + 1) / stability) ** -decay
+
+    @wrong("days need not be whole")
+    def whole_days(days, stability, decay=0.1542):
+        return (1 + (0.9 ** (-1 / decay) - 1) * int(days) / stability) ** -decay
 
     @wrong("the default decay")
     def decay_of_fsrs_5(days, stability, decay=0.5):

@@ -139,10 +139,11 @@ def units(train):
         )
         t.equal(
             "back undoes there",
-            t.call(back, t.call(there, one)),
-            one,
+            t.call(back, t.call(there, 4 * one)),
+            4 * one,
             atol=1e-4,
             rtol=1e-4,
+            given="latents far from all of train",
             because="times std, then plus mean: the reverse order of minus mean, divided by std",
         )
 
@@ -174,6 +175,11 @@ def units(train):
     def wrong_order_back(train):
         mean, std = train.mean((0, 2, 3), keepdim=True), train.std((0, 2, 3), keepdim=True)
         return (lambda z: (z - mean) / std), (lambda z: (z + mean) * std)
+
+    @wrong("back undoes there")
+    def outliers_are_cut(train):
+        there, back = Units.reference(train)
+        return (lambda z: there(z).clamp(-3, 3)), back
 
     @wrong("standard deviation 1")
     def variance(train):
@@ -397,6 +403,8 @@ def estimates(x_t, u, t, limit=None): ...
             given="limit 1.",
             because="cut the estimate, not x_t or the prediction",
         )
+        narrow = t.call(estimates, x_t, eps - x_0, time, 0.5)[0]
+        t.equal("the limit is an argument", narrow, x_0.clamp(-0.5, 0.5), 1e-4, given="limit .5")
         s = time.view(3, 1, 1, 1)
         t.equal(
             "the two mix to x_t after the cut",
@@ -435,6 +443,10 @@ def estimates(x_t, u, t, limit=None): ...
     @wrong("gives x_0 back")
     def always_cut(x_t, u, t, limit=None):
         return Estimates.reference(x_t, u, t, limit or 1.0)
+
+    @wrong("the limit is an argument")
+    def cut_to_1(x_t, u, t, limit=None):
+        return Estimates.reference(x_t, u, t, None if limit is None else 1.0)
 
     @wrong("x_0 is cut to the limit")
     def never_cut(x_t, u, t, limit=None):
@@ -689,6 +701,14 @@ def start(x_0, noise, times, strength):
             given="10 steps and strength .27: 2.7 steps, so 3",
             because="int cuts off, round rounds",
         )
+        rest = t.call(start, x_0, noise, times, 0.22)[1]
+        t.shape(
+            "the number of steps is rounded to the nearest",
+            rest,
+            (3,),
+            given="10 steps and strength .22: 2.2 steps, so 2",
+            because="ceil goes up, round rounds",
+        )
         x_t, rest = t.call(start, x_0, noise, times, 1.0)
         t.equal("strength 1 starts from noise alone", x_t, noise, atol=1e-4)
         t.equal("strength 1 runs all steps", rest, times)
@@ -706,6 +726,11 @@ def start(x_0, noise, times, strength):
     def cut_off(x_0, noise, times, strength):
         k = max(1, int(strength * (len(times) - 1) + 1e-6))
         rest = times[-(k + 1) :]
+        return (1 - rest[0]) * x_0 + rest[0] * noise, rest
+
+    @wrong("the number of steps is rounded to the nearest")
+    def rounded_up(x_0, noise, times, strength):
+        rest = times[-max(1, math.ceil(strength * (len(times) - 1))) - 1 :]
         return (1 - rest[0]) * x_0 + rest[0] * noise, rest
 
     @wrong("the level of the first step")
@@ -790,7 +815,7 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
 
         def denoise(x, time):
             told.append(time.detach().clone())
-            return 0.7 * x + time.view(-1, 1, 1, 1)
+            return 0.7 * x.roll(1, 3) + time.view(-1, 1, 1, 1)  # looks at the neighbour
 
         got = t.call(paint_over, denoise, x_t, 0.8, 0.3, known, mask, noise)
         t.shape("the shape stays", got, (b, c, h, w))
@@ -820,8 +845,10 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
                     ),
                 )
                 want = [
-                    0.7 * (0.7 * x + 0.8) + 0.3 * (x - 0.2 * (0.7 * x + 0.8)) / 0.8
-                    for x in x_t[i, j][~inside].tolist()
+                    0.7 * (0.7 * y + 0.8) + 0.3 * (x - 0.2 * (0.7 * y + 0.8)) / 0.8
+                    for x, y in zip(
+                        x_t[i, j][~inside].tolist(), x_t[i, j].roll(1, 1)[~inside].tolist()
+                    )
                 ]
                 t.equal(
                     "outside the step is as usual",
@@ -829,6 +856,7 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
                     torch.tensor(want),
                     atol=1e-4,
                     given="t = .8, s = .3",
+                    because="the denoiser sees x_t as it came; what is known goes in afterwards",
                 )
         got = t.call(paint_over, denoise, x_t, 0.1, 0.0, known, mask, noise)
         m = mask.expand_as(known)
@@ -851,6 +879,11 @@ def paint_over(denoise, x_t, t, s, known, mask, noise):
     def before_the_step(denoise, x_t, t, s, known, mask, noise):
         x_t = torch.where(mask, (1 - t) * known + t * noise, x_t)
         return PaintOver.reference(denoise, x_t, t, s, known, mask & False, noise)
+
+    @wrong("outside the step is as usual")
+    def before_and_after(denoise, x_t, t, s, known, mask, noise):
+        x_t = torch.where(mask, (1 - t) * known + t * noise, x_t)
+        return PaintOver.reference(denoise, x_t, t, s, known, mask, noise)
 
     @wrong("the known part has the level")
     def the_other_side(denoise, x_t, t, s, known, mask, noise):
@@ -1098,6 +1131,14 @@ def blend(a, b, w):
             atol=1e-3,
             because="sin 0 / sin 0 is nan",
         )
+        t.equal(
+            "an equal pair changes nothing for the others",
+            t.call(blend, a, torch.cat([b[:2], a[2:]]), w),
+            torch.cat([torch.tensor(want).view(a.shape)[:2], a[2:]]),
+            atol=1e-3,
+            given="3 pairs, the last of them equal, w = .3",
+            because="where a pair is equal is asked for each pair, with torch.where",
+        )
         many = t.randn(64, 2, 4, 4)
         t.equal(
             "so does every one of many",
@@ -1150,6 +1191,11 @@ def blend(a, b, w):
         )
         f = torch.where(f < 1e-3, 0.0, f)
         return (((1 - w) * f).sin() * a + (w * f).sin() * b) / f.sin()
+
+    @wrong("an equal pair changes nothing")
+    def straight_for_all(a, b, w):
+        f = nn.functional.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-1, 1).acos()
+        return torch.lerp(a, b, w) if (f < 1e-3).any() else Arc.reference(a, b, w)
 
     @wrong("the middle is as long")
     def right_angle_assumed(a, b, w):
@@ -1618,6 +1664,14 @@ def draw_averaged(model, shadow, draw):
             given="a weight and a bias, averaged to ones",
             because="draw when all of them are copied: after the loop, not inside it",
         )
+        norm, twos = nn.LayerNorm(3), torch.full((3,), 2.0)
+        t.equal(
+            "each weight is found by its name",
+            t.call(draw_averaged, norm, {"bias": 2 + twos, "weight": twos}, lambda m: m.weight + 0),
+            twos,
+            given="a shadow that names the bias first",
+            because="shadow[name]: the order of a dict is not that of the model",
+        )
 
     @wrong("dropout is off")
     def in_training_mode(model, shadow, draw):
@@ -1696,6 +1750,13 @@ def draw_averaged(model, shadow, draw):
                 for k, p in model.named_parameters():
                     p.copy_(raw[k])
             model.train(mode)
+
+    @wrong("each weight is found by its name")
+    def in_the_order_of_the_dict(model, shadow, draw):
+        names = [k for k, _ in model.named_parameters()]
+        if all(shadow[k].shape == v.shape for k, v in zip(names, shadow.values())):
+            shadow = dict(zip(names, shadow.values()))
+        return Averaged.reference(model, shadow, draw)
 
     @wrong("every weight is the averaged one")
     def return_inside_the_loop(model, shadow, draw):
