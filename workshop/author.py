@@ -18,8 +18,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from .export import export
-from .gates import KEPT
 from .links import link
+from .page_gates import KEPT
 from .repo import kernel_config, number, repository
 
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -9,7 +9,8 @@ from pathlib import Path
 from . import links, repo
 
 NOTEBOOK_GATES = {}
-KEPT = ("tags", "covers")  # cell metadata: what a cell is, and which claims it answers for
+# cell metadata: what a cell is, which claims of others it answers for, what it claims itself
+KEPT = ("tags", "covers", "claims")
 NOTEBOOK_MB = 1
 CELL_LINES = 90
 CELLS_BEFORE = 70

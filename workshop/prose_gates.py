@@ -5,7 +5,7 @@ import re
 from mmgen.interview.references import bibliography
 from mmgen.interview.references import problems as citation_problems
 
-from . import repo
+from . import claims, repo
 from .page_gates import (
     NOTEBOOK_GATES,
     code_cells,
@@ -115,3 +115,11 @@ def citations(nb, path, root):
         ]
     except repo.CourseError as e:
         return [str(e)]
+
+
+@gate(NOTEBOOK_GATES)
+def claims_hold(nb, path, root):
+    """What a conclusion claims in its metadata holds in the stored table above it; a difference
+    inside the seeds' spread is a tie.
+    """
+    return claims.problems(nb)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mmgen.exercises import all_exercises
-from workshop.gates import output_text
+from workshop.page_gates import output_text
 from workshop.repo import source
 
 ROOT = Path(__file__).parents[2]

@@ -340,6 +340,60 @@ def test_readme_in_step(course):
     assert "do not follow settings.ini" in REPOSITORY_GATES["readme in step"](course)[0]
 
 
+TABLE = """<table border="1" class="dataframe"><thead><tr><th></th><th>accuracy</th><th>steps</th>
+</tr></thead><tbody><tr><th>nothing</th><td>0.683 ± 0.010</td><td>300</td></tr>
+<tr><th>shifts</th><td>0.715 ± 0.012</td><td>300</td></tr>
+<tr><th>dropout .5</th><td>0.690 ± 0.019</td><td>1,200</td></tr></tbody></table>"""
+
+
+def claiming(*claims):
+    "A notebook with one table and a conclusion that claims this."
+    nb = good()
+    output = dict(output_type="execute_result", execution_count=8, metadata={})
+    output["data"] = {"text/html": TABLE, "text/plain": "a frame"}
+    nb["cells"][8:8] = [code("frame", 8, [output]), prose("The conclusion of this table.")]
+    nb["cells"][9]["metadata"]["claims"] = list(claims)
+    return nb
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "accuracy: shifts > nothing",
+        "accuracy: nothing < shifts",
+        "accuracy: dropout .5 = nothing",
+        "steps: nothing = shifts",
+        "steps: dropout .5 > 3 * nothing",
+        "nothing: accuracy < steps",
+    ],
+)
+def test_a_claim_that_holds(course, claim):
+    assert problems(course, claiming(claim), "claims hold") == []
+
+
+@pytest.mark.parametrize(
+    "claim,words",
+    [
+        ("accuracy: nothing > shifts", "0.683 ± 0.01 and 0.715 ± 0.012: below"),
+        ("accuracy: dropout .5 > nothing", "0.69 ± 0.019 and 0.683 ± 0.01: a tie"),
+        ("accuracy: shifts = nothing", "0.715 ± 0.012 and 0.683 ± 0.01: above"),
+        ("steps: dropout .5 > 4 * nothing", "1200 and 300: a tie"),
+        ("accuracy: flips > nothing", "names no two cells of one frame"),
+        ("loss: shifts > nothing", "names no two cells of one frame"),
+        ("shifts are better", "is no claim"),
+    ],
+)
+def test_a_claim_that_does_not_hold(course, claim, words):
+    found = problems(course, claiming("accuracy: shifts > nothing", claim), "claims hold")
+    assert len(found) == 1 and found[0].startswith("cell 10: ") and words in found[0]
+
+
+def test_a_claim_without_a_table_above_it(course):
+    nb = claiming("accuracy: shifts > nothing")
+    nb["cells"][8:10] = reversed(nb["cells"][8:10])
+    assert "names no two cells" in problems(course, nb, "claims hold")[0]
+
+
 def test_places_in_step(course):
     readme.link_all(course)
     assert REPOSITORY_GATES["places in step"](course) == []

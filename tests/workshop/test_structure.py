@@ -3,6 +3,7 @@ place outside.
 """
 
 import ast
+import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -169,6 +170,12 @@ def test_a_package_imports_its_own_modules_relatively(path):
     tree = ast.parse(path.read_text(encoding="utf8"))
     imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
     assert not [n.module for n in imports if (n.module or "").split(".")[0] == package]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workshop").glob("*.py")), ids=lambda p: p.stem)
+def test_every_part_of_the_workshop_can_be_imported(path):
+    if path.stem != "__main__":
+        importlib.import_module(f"workshop.{path.stem}")
 
 
 POSIX = {
