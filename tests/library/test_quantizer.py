@@ -534,6 +534,14 @@ def test_simvq_moves_every_code_and_freezes_its_table():
 # Grids
 
 
+def test_fsq_of_two_levels_parts_the_channel_at_zero():
+    z = torch.randn(4096, 4, generator=torch.Generator().manual_seed(0))
+    out = FSQ((2, 2, 2, 2))(z)
+    report = codebook_report(out.indices, 16)
+    assert report["used"] == 16 and report["perplexity"] > 15.9
+    assert torch.equal(out.z_q > -0.5, z > 0)
+
+
 @pytest.mark.parametrize("levels", [(2,), (3,), (4,), (5,), (8,), (9,), (8, 5, 5, 5), (8, 6, 5)])
 def test_fsq_is_the_nearest_point_of_its_grid(levels):
     q = FSQ(levels)
