@@ -99,8 +99,8 @@ class FSQ(Quantizer):
         self.register_buffer("place", place, persistent=False)  # (d,)
 
     def bound(self, z: torch.Tensor) -> torch.Tensor:
-        """`z` squeezed so that rounding leaves exactly `levels` integers, with 0 at 0; of two levels
-        one on each side of 0.
+        """`z` squeezed so that rounding leaves `levels` integers, with 0 at 0; of two levels one on
+        each side of 0.
         """
         half = (self.levels - 1) * (1 + 1e-3) / 2
         shift = 0.5 * (self.levels % 2 == 0)

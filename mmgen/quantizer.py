@@ -109,7 +109,8 @@ def nearest_code(
             finite_rows(name, x)
     dtype = torch.promote_types(codebook.dtype, torch.float32)
     codebook = codebook.detach().to(dtype)
-    centre = codebook.mean(0)  # (d,)
+    # a typical code (d,): the middle of nine, since a mean would follow a single far one
+    centre = codebook[:: -(-len(codebook) // 9)].median(0).values
     codes = codebook - centre  # (k, d)
     lengths = codes.square().sum(1)  # (k,)
     chunk = chunk or max(128, 2 ** (20 if z.device.type == "cpu" else 26) // len(codes))
@@ -404,13 +405,13 @@ class EMAVectorQuantizer(VectorQuantizer):
         n_codes: int,
         dim: int,
         *,
-        decay: float = 0.99,  # weight of the past; 0 is one step of Lloyd
+        decay: float = 0.99,  # weight of the past; 0 is one step of Lloyd, 1 freezes the codebook
         restart_below: float = 0.1,  # part of the mean count under which a code restarts; 0: never
         eps: float = 1e-5,  # Laplace smoothing of the counts
         **options,  # of VectorQuantizer
     ):
         super().__init__(n_codes, dim, **options)
-        self.decay = number("decay", decay, 0, 1, "[)")
+        self.decay = number("decay", decay, 0, 1)
         self.restart_below = restart_below
         self.eps = eps
         codes = self.codebook.detach()
@@ -433,6 +434,8 @@ class EMAVectorQuantizer(VectorQuantizer):
     @torch.no_grad()
     def update(self, z_e, indices, real):
         "Running counts and sums, the codes, the restarts. An empty batch changes nothing."
+        if self.decay == 1:
+            return
         counts, sums = code_sums(z_e, indices, real, self.n_codes)  # (k,), (k, d)
         some = counts.sum() > 0
         weight = (1 - self.decay) * some.to(counts.dtype)

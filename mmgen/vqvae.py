@@ -52,7 +52,8 @@ class VQVAEConfig:
     dim: int = 8  # length of a code vector: has no influence on the bits
     n_codes: int = 512  # 9 bits per code
     commit_weight: float = 0.25  # beta; van den Oord et al. 2017: 0.1 to 2 work alike
-    decay: float = 0.95  # of the codes' running means; low, so that dead codes restart soon
+    # of the codes' running means; low, so that dead codes restart soon; 1 freezes the codebook
+    decay: float = 0.95
 
     def __post_init__(self):
         for name in ("channels", "factor", "width", "expand", "dim", "n_codes"):
@@ -60,7 +61,7 @@ class VQVAEConfig:
         for name in ("encoder_depth", "decoder_depth"):
             whole(name, getattr(self, name), least=0)
         number("commit_weight", self.commit_weight, low=0)
-        number("decay", self.decay, 0, 1, "[)")  # at 1 the codebook would never move
+        number("decay", self.decay, 0, 1)
 
 
 class ResidualBlock(nn.Module):

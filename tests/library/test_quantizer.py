@@ -282,7 +282,7 @@ def test_bad_masks_and_indices_are_named(kind):
         (lambda: FSQ((8, 1)), "levels=1; expected a whole number of at least 2"),
         (lambda: LFQ(0), "dim=0"),
         (lambda: ResidualQuantizer(lambda: LFQ(2), 0), "n_stages=0"),
-        (lambda: EMAVectorQuantizer(4, 4, decay=1.0), r"decay=1.0; expected .* in \[0, 1\)"),
+        (lambda: EMAVectorQuantizer(4, 4, decay=1.1), r"decay=1.1; expected .* in \[0, 1\]"),
         (lambda: nearest_code(torch.zeros(2, 3), torch.zeros(2, 4)), "z has width 3, codebook 4"),
     ],
 )
@@ -532,6 +532,28 @@ def test_simvq_moves_every_code_and_freezes_its_table():
 
 
 # Grids
+
+
+def test_decay_1_freezes_a_codebook():
+    z = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    q = EMAVectorQuantizer(16, 4, decay=0.9)
+    q(z)  # starts on the data
+    q.decay = 1.0
+    before = q.codebook.clone()
+    for _ in range(5):
+        q(z + 3)
+    assert torch.equal(q.codebook, before)
+
+
+def test_one_far_code_leaves_the_others_exact():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(256, 8, generator=generator)
+    codebook = torch.randn(64, 8, generator=generator)
+    for far in (0, 3, 63):
+        moved = codebook.clone()
+        moved[far] = 1e6
+        exact = torch.cdist(z.double(), moved.double()).argmin(1)
+        assert torch.equal(nearest_code(z, moved), exact)
 
 
 def test_fsq_of_two_levels_parts_the_channel_at_zero():

@@ -110,7 +110,7 @@ def test_bad_indices_are_named(model):
         ("commit_weight", -0.1),
         ("dim", True),
         ("channels", "1"),
-        ("decay", 1.0),
+        ("decay", 1.1),
         ("decay", -0.1),
     ],
 )
