@@ -2620,6 +2620,18 @@ class PerceptualLoss(nn.Module):
         return Loss(features)
 
 
+class _TwoLogits(nn.Module):
+    "A discriminator whose map of logits is 1 x 2."
+
+    def __init__(self, w, v):
+        super().__init__()
+        self.w, self.v = nn.Parameter(w), nn.Parameter(v)
+
+    def forward(self, x):  # (b, c, h, w) -> (b, 1, 1, 2)
+        logits = [(self.w * x * x).sum((1, 2, 3)), (self.v * x).sum((1, 2, 3))]
+        return torch.stack(logits, 1)[:, None, None]
+
+
 class R1(Exercise):
     "A flat discriminator where the data are"
 
@@ -2665,11 +2677,8 @@ def r1_penalty(discriminator, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
         return 0.5 * gamma * grads.pow(2).sum() / x.shape[0]
 
     def check(t, r1_penalty):
-        w, v = t.randn(2, 3, 3).requires_grad_(), t.randn(2, 3, 3).requires_grad_()
-
-        def discriminator(x):  # two logits per image
-            return torch.stack([(w * x * x).sum((1, 2, 3)), (v * x).sum((1, 2, 3))], 1)
-
+        discriminator = _TwoLogits(t.randn(2, 3, 3), t.randn(2, 3, 3))
+        w, v = discriminator.parameters()
         x = t.randn(5, 2, 3, 3)
         slope = (2 * w * x + v).detach()  # gradient of the sum of both logits at each image
         want = slope.square().sum((1, 2, 3)).mean()

@@ -1253,7 +1253,7 @@ def kid(x, y):
     m, n = len(x), len(y)
     k, j = kernel(x, x), kernel(y, y)
     a = torch.triu(k, 1).sum() / (m * (m - 1))
-    b = torch.triu(l, 1).sum() / (n * (n - 1))
+    b = torch.triu(j, 1).sum() / (n * (n - 1))
     return (a + b - 2 * kernel(x, y).mean()).item()
 
 

@@ -3544,8 +3544,10 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):
 
 # wrong: the last z used for the next batch
 def gan_epoch(batches, d, device, discriminator_step, generator_step):
-    seen, z = 0, torch.randn(len(batches[0]), d, device=device)
+    seen, z = 0, None
     for x in batches:
+        if z is None:
+            z = torch.randn(len(x), d, device=device)
         discriminator_step(x.to(device), z)
         z = torch.randn(len(x), d, device=device)
         generator_step(z)
@@ -4551,6 +4553,14 @@ def r1_penalty(discriminator, x, gamma=10.0):
     logits = discriminator(x)
     (g,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return gamma / 2 * torch.linalg.vector_norm(g, dim=(1, 2, 3)).square().mean()
+
+
+# right: the sum of each map first, then that of the batch
+def r1_penalty(discriminator, x, gamma=10.0):
+    x = x.detach().requires_grad_()
+    logits = discriminator(x)
+    (g,) = torch.autograd.grad(logits.sum((1, 2, 3)).sum(), x, create_graph=True)
+    return gamma / 2 * g.square().flatten(1).sum(1).mean()
 
 
 # right: gradients switched on
