@@ -602,7 +602,7 @@ def precision_recall(real, fake, k): ...
             "precision, k = 1",
             got[0],
             0.8,
-            1e-9,
+            1e-6,
             given="real 0 1 2 10, fake .5 1.5 2.5 4.5 30",
             because=(
                 "4.5 lies in the ball of 10, which reaches 8: each real point has a reach "
@@ -613,7 +613,7 @@ def precision_recall(real, fake, k): ...
             "recall, k = 1",
             got[1],
             1.0,
-            1e-9,
+            1e-6,
             given="real 0 1 2 10, fake .5 1.5 2.5 4.5 30",
             because="recall uses the balls of fake: 10 lies in that of 30, which reaches 25.5",
         )
@@ -625,7 +625,7 @@ def precision_recall(real, fake, k): ...
             "at most: the edge belongs to the reach",
             t.call(precision_recall, col(0.0, 1.0, 5.0), col(2.0, 9.0, 20.0), 1)[0],
             2 / 3,
-            1e-9,
+            1e-6,
             given="real 0 1 5, fake 2 9 20, k = 1",
             because="9 is exactly 4 from 5, whose nearest other member is 4 away",
         )
@@ -633,14 +633,14 @@ def precision_recall(real, fake, k): ...
             "precision, k = 2",
             got[0],
             0.75,
-            1e-9,
+            1e-6,
             given="real -.4 1 3 7 15, fake .2 .5 .9 40, k = 2",
         )
         t.near(
             "recall, k = 2",
             got[1],
             1.0,
-            1e-9,
+            1e-6,
             given="real -.4 1 3 7 15, fake .2 .5 .9 40, k = 2",
             because=(
                 "one outlier at 40 reaches everything from .5 up: that is how recall is "
@@ -776,7 +776,7 @@ def fid(a, b):
         gap = (
             (a.mean(0) - b.mean(0)).square().sum() + p.square().sum() + q.square().sum() - 2 * inner
         )
-        return gap.clamp(min=0)
+        return gap.clamp(min=0).item()
 
     def check(t, fid):
         a, b = t.randn(30, 2) + 1, t.randn(20, 2) * torch.tensor([2.0, 0.5]) - 1
@@ -821,11 +821,12 @@ def fid(a, b):
         t.true(
             "a set has distance 0 to itself, at any rank",
             isinstance(value, (int, float)) and 0 <= value < 1e-5,
-            same,
+            value,
             "0 <= d < 1e-5",
             given="4 rows of 7 features",
             because="NaN comes from the root of -1e-17; below 0 from rounding: clamp",
         )
+        t.true("the result is a float", isinstance(same, float), type(same).__name__, "float")
         moved = t.call(fid, few, few + 1)
         t.near(
             "a move of a set of low rank costs its length",
@@ -834,6 +835,14 @@ def fid(a, b):
             1e-4,
             given="4 rows of 7 features, moved by 1",
         )
+
+    @wrong("the result is a float")
+    def keeps_the_tensor(a, b):
+        a, b = a.double(), b.double()
+        p, q = (x.sub(x.mean(0)).div(math.sqrt(len(x) - 1)) for x in (a, b))
+        inner = torch.linalg.svdvals(p @ q.T).sum()
+        gap = (a.mean(0) - b.mean(0)).square().sum()
+        return (gap + p.square().sum() + q.square().sum() - 2 * inner).clamp(min=0)
 
     @wrong("moving both sets changes nothing")
     def divided_by_n(a, b):
@@ -1315,6 +1324,18 @@ def bits_per_byte(nats, shape): ...
             1e-4,
             given="two images, density 1 and 1/4 per dimension",
         )
+        t.near(
+            "a narrow density goes below 0",
+            t.call(bits_per_byte, torch.full((2,), -24 * math.log(256.0)), shape),
+            -1.0,
+            1e-4,
+            given="density 256 per dimension at each image",
+            because="log2(128) - log2(256) is -1: one draw of the noise bounds no bits from below",
+        )
+
+    @wrong("a narrow density goes below 0")
+    def never_below_zero(nats, shape):
+        return max(0.0, (nats.mean() / math.prod(shape) / math.log(2) + 7).item())
 
     @wrong("a model that knows nothing needs 8 bits")
     def no_scale(nats, shape):

@@ -288,8 +288,25 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
             given="fake logits of -700",
             because="exp of a large number is infinite in float32",
         )
+        fooled = ask(torch.full((1, 1, 2, 2), 500.0), torch.full((1, 1, 2, 2), 700.0))
+        t.near(
+            "exact where the fakes pass for real",
+            fooled[0],
+            700.0,
+            1e-3,
+            given="real logits of 500, fake ones of 700",
+            because="1 - sigmoid(700) is 0 in float64 too: stay with the logits",
+        )
         fake = torch.full((1, 1, 2, 2), -700.0).requires_grad_()
-        ask(real, fake)[1].backward()
+        loss_g = ask(real, fake)[1]
+        t.true(
+            "the generator's loss is a tensor with a gradient",
+            isinstance(loss_g, torch.Tensor) and loss_g.requires_grad,
+            loss_g,
+            "requires_grad",
+            because="detached logits and .item() leave nothing to back-propagate",
+        )
+        loss_g.backward()
         t.equal(
             "a generator that is found out has a gradient",
             fake.grad,
@@ -299,6 +316,16 @@ def logistic_losses(real, fake):  # logits, any shape -> two scalars
                 "d(-log D) / d logit is D - 1: about -1 where D is 0, divided by 4 for the mean"
             ),
         )
+
+    @wrong("exact where the fakes pass for real")
+    def in_float64(real, fake):
+        p, q = real.double().sigmoid(), fake.double().sigmoid()
+        return -p.log().mean() - (1 - q).log().mean(), -q.log().mean()
+
+    @wrong("the generator's loss is a tensor with a gradient")
+    def nothing_to_learn_from(real, fake):
+        fake = fake.detach()
+        return F.softplus(-real).mean() + F.softplus(fake).mean(), F.softplus(-fake).mean()
 
     @wrong("the generator minimises -log D")
     def saturating(real, fake):
@@ -364,8 +391,8 @@ class Losses(Exercise):
     task = (
         "Return `(loss_g, loss_d)`. The autoencoder's: mean |x_hat - x|, plus "
         "`perceptual(x_hat, x)`, plus `latent` (codebook and "
-        "commitment terms, a scalar), plus `weight` times the generator's hinge loss, minus "
-        "the mean logit of `x_hat`. The discriminator's: "
+        "commitment terms, a scalar), plus `weight` times the generator's hinge loss, which is "
+        "minus the mean logit of `x_hat`. The discriminator's: "
         "half the sum of mean relu(1 - logit) on `x` and mean relu(1 + logit) on `x_hat`, with "
         "nothing for the autoencoder."
     )
@@ -505,6 +532,19 @@ def vqgan_losses(x, x_hat, perceptual, latent, discriminator, weight):
             "none",
             because="detach x_hat in the discriminator's loss only",
         )
+        _both_learn(t, vqgan_losses)
+
+    @wrong("every term of the first loss has its gradient at x_hat")
+    def features_detached(x, x_hat, perceptual, latent, discriminator, weight):
+        rest = (x_hat - x).abs().mean() + perceptual(x_hat.detach(), x) + latent
+        return rest - weight * discriminator(x_hat).mean(), _hinge(x, x_hat, discriminator)
+
+    @wrong("the discriminator learns from both kinds of images")
+    def logits_detached(x, x_hat, perceptual, latent, discriminator, weight):
+        real, fake = discriminator(x), discriminator(x_hat)
+        rest = (x_hat - x).abs().mean() + perceptual(x_hat, x) + latent
+        loss_d = 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake.detach()).mean())
+        return rest - weight * fake.mean(), loss_d
 
     @wrong("two players, two losses")
     def one_sum(x, x_hat, perceptual, latent, discriminator, weight):
@@ -573,6 +613,35 @@ def vqgan_losses(x, x_hat, perceptual, latent, discriminator, weight):
         return loss_g, 0.5 * (
             F.relu(1 - discriminator(x)).mean() + F.relu(1 + discriminator(x_hat)).mean()
         )
+
+
+def _both_learn(t, vqgan_losses):
+    "Both losses have the gradients that they should have, at x_hat and in the discriminator."
+    x, made, w = t.randn(5, 1, 3, 4), t.randn(5, 1, 3, 4), t.randn(1, 3, 4).requires_grad_()
+    x_hat, latent = made.clone().requires_grad_(), torch.tensor(0.5, requires_grad=True)
+
+    def discriminator(images):
+        return (images * w).sum((1, 2, 3))
+
+    def perceptual(a, b):
+        return (2 * a - b).square().mean()
+
+    loss_g, loss_d = t.call(vqgan_losses, x, x_hat, perceptual, latent, discriminator, 0.0)
+    t.equal(
+        "every term of the first loss has its gradient at x_hat",
+        torch.autograd.grad(loss_g, x_hat, retain_graph=True)[0],
+        ((made - x).sign() + 4 * (2 * made - x)) / made.numel(),
+        given="weight 0: error and perceptual distance",
+        because="a detached x_hat in one of them leaves its value and takes its pull away",
+    )
+    real, fake = (x * w).sum((1, 2, 3)).detach() < 1, (made * w).sum((1, 2, 3)).detach() > -1
+    want = (fake[:, None, None, None] * made - real[:, None, None, None] * x).sum(0) / 10
+    t.equal(
+        "the discriminator learns from both kinds of images",
+        torch.autograd.grad(loss_d, w, allow_unused=True)[0],
+        want,
+        because="detach the images that it is shown, not what it says of them",
+    )
 
 
 def _hinge(x, x_hat, discriminator):
@@ -886,8 +955,9 @@ def adaptive_weight(
     def check(t, adaptive_weight):
         a, b, start = t.randn(3, 4), t.randn(3, 4), t.randn(3, 4)
 
-        def ask(scale=1.0, pull=1.0, **kw):
+        def ask(scale=1.0, pull=1.0, left=None, **kw):
             last = start.clone().requires_grad_()
+            last.grad = left
             rec, gan = pull * (last * a + last**2 / 2).sum() + 40, scale * (last * b).sum().sin()
             got = t.call(adaptive_weight, rec, gan, last, **kw)
             t.true("it returns one number", torch.as_tensor(got).numel() == 1, got, "a scalar")
@@ -930,6 +1000,15 @@ def adaptive_weight(
                 "no error",
                 because="autograd.grad frees the graph: retain_graph=True, for both",
             )
+        last = ask(left=torch.ones(3, 4))[3]
+        t.true(
+            "what stood in last.grad stays there",
+            last.grad is not None and torch.equal(last.grad, torch.ones(3, 4)),
+            last.grad,
+            "ones",
+            given="last.grad full of ones before the call",
+            because="emptying .grad throws away what others have added up",
+        )
         weak = 1e-4 / g
         t.near(
             "eps stands beside the lower norm",
@@ -972,6 +1051,16 @@ def adaptive_weight(
             1e-2,
             given="gan_loss constant",
         )
+
+    @wrong("what stood in last.grad stays there")
+    def empties_grad(rec_loss, gan_loss, last, eps=1e-4, limit=1e4):
+        norms = []
+        for loss in (rec_loss, gan_loss):
+            last.grad = None
+            loss.backward(retain_graph=True, inputs=[last])
+            norms.append(last.grad.norm())
+        last.grad = None
+        return (norms[0] / (norms[1] + eps)).clamp(max=limit)
 
     @wrong("norm of one gradient over norm of the other")
     def of_losses(rec_loss, gan_loss, last, eps=1e-4, limit=1e4):
@@ -1379,12 +1468,24 @@ class Generator(nn.Module):
             given="z times 10,000",
             because="the images it should look like are in [-1, 1]: end in tanh",
         )
+        strong = copy.deepcopy(net)
+        with torch.no_grad():
+            for p in strong.parameters():
+                p *= 20
+        t.true(
+            "so they do with any weights",
+            t.call(strong, z).abs().max() <= 1,
+            t.call(strong, z).detach(),
+            "from -1 to 1",
+            given="all weights times 20",
+            because="only a squashing after the last layer holds while the weights grow",
+        )
         t.equal(
             "the i-th image comes from the i-th vector",
-            t.call(net, z[1:2]),
-            out[1:2],
+            t.call(net, z[2:3]),
+            out[2:3],
             atol=1e-4,
-            given="the batch, and its second vector alone",
+            given="the batch of three, and its last vector alone",
             because="folding along the wrong axis mixes the batch",
         )
         far = t.call(net, 5 * t.randn(16, 7)).detach()
@@ -1415,9 +1516,10 @@ class Generator(nn.Module):
             ),
         )
         net.train()
-        grads = torch.autograd.grad(
-            net(z).square().sum(), list(net.parameters()), allow_unused=True
-        )
+        total, weights = net(z).square().sum(), list(net.parameters())
+        grads = [None] * len(weights)
+        if total.requires_grad:
+            grads = torch.autograd.grad(total, weights, allow_unused=True)
         t.true(
             "all layers are used",
             all(g is not None for g in grads),
@@ -1434,6 +1536,24 @@ class Generator(nn.Module):
                 "that fits one width only"
             ),
         )
+
+    @wrong("so they do with any weights")
+    class tanh_in_the_middle(reference):
+        def forward(self, z):
+            h = self.to_grid(z).view(len(z), -1, 4, 4)
+            for layer in self.up[:-1]:
+                h = layer(h) if isinstance(layer, nn.ConvTranspose2d) else torch.tanh(h)
+            return h
+
+    @wrong("the i-th image comes from the i-th vector")
+    class last_first(reference):
+        def forward(self, z):
+            return super().forward(z).flip(0)
+
+    @wrong("all layers are used")
+    class detached(reference):
+        def forward(self, z):
+            return super().forward(z).detach()
 
     @wrong("images of 32 x 32")
     class no_padding(nn.Module):
@@ -1536,12 +1656,15 @@ class _Box(nn.Module):
         super().__init__()
         self.how, self.codebook = how, nn.Parameter(torch.randn(6, 3))
         self.w, self.v = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3, 4))
+        self.register_buffer("calls", torch.zeros(()))  # in training, as a batch norm counts
 
     def forward(self, x):
+        self.calls += self.training
         z_e = x @ self.w
         z_q = self.codebook[torch.cdist(z_e, self.codebook).argmin(1)]
         z = {
             "gan": lambda: torch.randn_like(z_e),
+            "drawn codes": lambda: self.codebook[torch.randint(6, z_e.shape[:1])],
             "fixed": lambda: torch.linspace(-1, 1, z_e.numel()).view_as(z_e),
             "bypass": lambda: z_e,
             "jitter": lambda: z_e + 0.1 * torch.randn_like(z_e),
@@ -1564,7 +1687,8 @@ class TellApart(Exercise):
         "`model.codebook` `(k, d)` is a parameter. Return 'noise' if the images do not depend "
         "on x, 'autoencoder' if they depend on x "
         "but not on the codebook, 'vq' if on both. A model may draw random numbers on each "
-        "call. Leave it as it was."
+        "call. Leave it as it was: weights, "
+        "buffers, training mode, what requires a gradient, and .grad."
     )
     starter = """
 def kind_of(model, x):  # -> "noise", "autoencoder" or "vq"
@@ -1587,7 +1711,7 @@ def kind_of(model, x):  # -> "noise", "autoencoder" or "vq"
             with torch.no_grad():
                 return model(x)
 
-        twin = copy.deepcopy(model)
+        model, twin = copy.deepcopy(model), copy.deepcopy(model)
         torch.nn.init.normal_(twin.codebook, 5.0, 2.0)
         if torch.equal(draw(model, x), draw(model, torch.randn_like(x) * 3)):
             return "noise"
@@ -1603,6 +1727,7 @@ def kind_of(model, x):  # -> "noise", "autoencoder" or "vq"
                 second = b()
             return (first - second).abs().max() > 0
 
+        model = copy.deepcopy(model).eval()
         if not differs(lambda: model(x), lambda: model(-2 * x + 1)):
             return "noise"
         held = model.codebook.data
@@ -1638,13 +1763,14 @@ def kind_of(model, x):  # -> "noise", "autoencoder" or "vq"
                 "it adds random numbers, so two calls differ without any change",
             ),
             ("vq jitter", "vq", "it adds random numbers, and still depends on x and codebook"),
+            ("drawn codes", "noise", "it draws codes, and never looks at x: ask for x first"),
         ]
         x = t.randn(5, 4)
         for how, want, why in cases:
             model = _Box(how)
-            held = {k: v.clone() for k, v in model.state_dict().items()}
+            held = {k: v.detach().clone() for k, v in model.named_parameters()}
             got = t.call(kind_of, model, x)
-            same = all(torch.equal(v, held[k]) for k, v in model.state_dict().items())
+            same = all(torch.equal(v, held[k]) for k, v in model.named_parameters())
             t.true(
                 "the model is left as it was",
                 same,
@@ -1653,6 +1779,61 @@ def kind_of(model, x):  # -> "noise", "autoencoder" or "vq"
                 because="work on a copy, or put back",
             )
             t.equal(f"the model '{how}' is told by what it does", got, want, because=why)
+        model = _Box("vq")
+        t.call(kind_of, model, x)
+        found = {
+            "calls counted in training": int(model.calls),
+            "training": model.training,
+            "requires_grad": all(p.requires_grad for p in model.parameters()),
+            ".grad": any(p.grad is not None for p in model.parameters()),
+        }
+        t.equal(
+            "nothing else of the model has changed",
+            list(found.values()),
+            [0, True, True, False],
+            given=f"a model in training with a counter in a buffer; now {found}",
+            because="work on a copy.deepcopy: then nothing is to be put back",
+        )
+
+    @wrong("nothing else of the model has changed")
+    def runs_the_model_itself(model, x):
+        def draw(m, x):
+            torch.manual_seed(0)
+            return m(x)
+
+        first, twin = draw(model, x), copy.deepcopy(model)
+        if torch.equal(first, draw(model, 1 - 2 * x)):
+            return "noise"
+        nn.init.normal_(twin.codebook, 5.0)
+        return "autoencoder" if torch.equal(first, draw(twin, x)) else "vq"
+
+    @wrong("nothing else of the model has changed")
+    def leaves_it_in_eval(model, x):
+        twin = copy.deepcopy(model.eval())
+
+        def draw(x):
+            torch.manual_seed(0)
+            return twin(x)
+
+        first = draw(x)
+        if torch.equal(first, draw(1 - 2 * x)):
+            return "noise"
+        nn.init.normal_(twin.codebook, 5.0)
+        return "autoencoder" if torch.equal(first, draw(x)) else "vq"
+
+    @wrong("the model 'drawn codes' is told")
+    def codebook_first(model, x):
+        twin = copy.deepcopy(model)
+
+        def draw(x):
+            torch.manual_seed(0)
+            return twin(x)
+
+        first, other = draw(x), draw(1 - 2 * x)
+        nn.init.normal_(twin.codebook, 5.0)
+        if not torch.equal(first, draw(x)):
+            return "vq"
+        return "noise" if torch.equal(first, other) else "autoencoder"
 
     @wrong("told by what it does")
     def by_name(model, x):
@@ -1835,6 +2016,14 @@ def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
             1e-4 * (1 + rec),
             given="error + codebook term + 0.25 commitment",
         )
+        t.true("the share is a float", isinstance(out[1], float), type(out[1]).__name__, "float")
+        t.true(
+            "the loss is a tensor with a gradient",
+            isinstance(out[0], torch.Tensor) and out[0].requires_grad,
+            out[0],
+            "requires_grad",
+            because=".item() leaves nothing to back-propagate",
+        )
         out[0].backward()
         rows = torch.zeros(9, 3).index_add_(0, k, 2 * (z_q - z_e) / 15)
         t.equal(
@@ -1857,6 +2046,20 @@ def vq_step(x, encoder, codebook, decoder):  # -> (scalar, float)
         t.near(
             "the share is of this codebook's codes", float(share), 0.5, 1e-6, given="1 code of 2"
         )
+
+    @wrong("the share is a float")
+    def share_as_a_tensor(x, encoder, codebook, decoder):
+        z_e = encoder(x)
+        k = torch.cdist(z_e, codebook).argmin(1)
+        loss = F.mse_loss(decoder(codebook[k]), x) + 1.25 * F.mse_loss(codebook[k], z_e)
+        return loss, torch.bincount(k, minlength=len(codebook)).gt(0).float().mean()
+
+    @wrong("the loss is a tensor with a gradient")
+    def loss_as_a_number(x, encoder, codebook, decoder):
+        z_e = encoder(x)
+        k = torch.cdist(z_e, codebook).argmin(1)
+        loss = F.mse_loss(decoder(codebook[k]), x) + 1.25 * F.mse_loss(codebook[k], z_e)
+        return loss.item(), len(k.unique()) / len(codebook)
 
     @wrong("name 'num_codes' is not defined")
     def one_left(x, encoder, codebook, decoder):
@@ -2013,7 +2216,9 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
                 because="the last batch may be short: use len(x)",
             )
         zs = [c[2] for c in calls]
-        same = [(i, j) for i in range(6) for j in range(i) if torch.equal(zs[i][0], zs[j][0])]
+        first = F.normalize(torch.stack([z[0] for z in zs]), dim=1)
+        like = (first @ first.T).abs() > 0.95  # the same row, or its negative
+        same = [(i, j) for i in range(6) for j in range(i) if like[i, j]]
         t.true(
             "no noise is used twice",
             not same,
@@ -2058,6 +2263,16 @@ def gan_epoch(batches, d, device, discriminator_step, generator_step):  # -> int
             because="a uniform draw of the same mean and variance has no tails",
         )
         t.shape("the noise is d wide", run("cpu", 3)[1][0][2], (6, 3), given="d = 3")
+
+    @wrong("no noise is used twice")
+    def the_negative(batches, d, device, discriminator_step, generator_step):
+        seen = 0
+        for x in batches:
+            z = torch.randn(len(x), d, device=device)
+            discriminator_step(x.to(device), z)
+            generator_step(-z)
+            seen += len(x)
+        return seen
 
     @wrong("no noise is used twice")
     def drawn_above(batches, d, device, discriminator_step, generator_step):
@@ -2405,6 +2620,18 @@ class PerceptualLoss(nn.Module):
         return Loss(features)
 
 
+class _TwoLogits(nn.Module):
+    "A discriminator whose map of logits is 1 x 2."
+
+    def __init__(self, w, v):
+        super().__init__()
+        self.w, self.v = nn.Parameter(w), nn.Parameter(v)
+
+    def forward(self, x):  # (b, c, h, w) -> (b, 1, 1, 2)
+        logits = [(self.w * x * x).sum((1, 2, 3)), (self.v * x).sum((1, 2, 3))]
+        return torch.stack(logits, 1)[:, None, None]
+
+
 class R1(Exercise):
     "A flat discriminator where the data are"
 
@@ -2450,11 +2677,8 @@ def r1_penalty(discriminator, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
         return 0.5 * gamma * grads.pow(2).sum() / x.shape[0]
 
     def check(t, r1_penalty):
-        w, v = t.randn(2, 3, 3).requires_grad_(), t.randn(2, 3, 3).requires_grad_()
-
-        def discriminator(x):  # two logits per image
-            return torch.stack([(w * x * x).sum((1, 2, 3)), (v * x).sum((1, 2, 3))], 1)
-
+        discriminator = _TwoLogits(t.randn(2, 3, 3), t.randn(2, 3, 3))
+        w, v = discriminator.parameters()
         x = t.randn(5, 2, 3, 3)
         slope = (2 * w * x + v).detach()  # gradient of the sum of both logits at each image
         want = slope.square().sum((1, 2, 3)).mean()
@@ -2481,7 +2705,7 @@ def r1_penalty(discriminator, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
         )
         t.true(
             "the penalty has a gradient",
-            got.requires_grad,
+            isinstance(got, torch.Tensor) and got.requires_grad,
             "none",
             "one for the discriminator",
             because="create_graph=True",
@@ -2497,6 +2721,12 @@ def r1_penalty(discriminator, x, gamma=10.0):  # module, (b, c, h, w) -> scalar
                 "nothing of it"
             ),
         )
+
+    @wrong("the penalty has a gradient")
+    def a_number(discriminator, x, gamma=10.0):
+        x = x.clone().requires_grad_()
+        slope = torch.autograd.grad(discriminator(x).sum(), x)[0]
+        return gamma / 2 * slope.square().sum().item() / len(x)
 
     @wrong("the penalty has a gradient")
     def no_graph(discriminator, x, gamma=10.0):

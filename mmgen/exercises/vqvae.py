@@ -191,6 +191,13 @@ def tokenize(x, encoder, codebook):
             given="codes of unequal length",
             because="the largest dot product prefers long codes",
         )
+        one = t.call(tokenize, torch.ones(1, 1, 6, 2), lambda x: z[:1, :, :, :1], far)
+        t.shape("the axes of one image and one column stay", one, (1, 3, 1))
+
+    @wrong("the axes of one image and one column stay")
+    def squeezed(x, encoder, codebook):
+        rows = encoder(x).movedim(1, -1)
+        return torch.cdist(rows.flatten(0, 2), codebook).argmin(1).view(rows.shape[:3]).squeeze()
 
     @wrong("one index for each place")
     def over_the_batch(x, encoder, codebook):
@@ -653,6 +660,7 @@ class TinyVQVAE(nn.Module):
             (2, 3, 3, 2),
             because="codes are vectors of the encoder's length, not weights over codes",
         )
+        t.shape("z_e is returned as the encoder gives it", z_e, (2, 3, 3, 2))
         codebook = found["codebook"].detach()
         with torch.no_grad():
             z = encoder(x)
@@ -742,6 +750,12 @@ class TinyVQVAE(nn.Module):
         def __init__(self, encoder, decoder, n_codes, dim):
             super().__init__(encoder, decoder, n_codes, dim)
             self.generator = nn.ConvTranspose2d(dim, 1, 2, 2)
+
+    @wrong("z_e is returned as the encoder gives it")
+    class FeaturesLast(reference):
+        def forward(self, x):
+            x_hat, indices, z_e, z_q = super().forward(x)
+            return x_hat, indices, z_e.movedim(1, -1), z_q
 
     @wrong("z_q has the shape of z_e")
     class WeightsOverCodes(reference):
@@ -838,7 +852,7 @@ class CodeDecoder(nn.Module):
             return self.head(F.embedding(indices, self.codebook))
 
     def check(t, CodeDecoder):
-        first, other, indices = t.randn(5, 3), t.randn(5, 3), t.randint(0, 5, (2, 3, 2))
+        first, other, indices = t.randn(5, 3) + 1, t.randn(5, 3), t.randint(0, 5, (2, 3, 2))
         model = t.call(CodeDecoder, first)
         t.true(
             "the codes are in the state dict",
@@ -849,9 +863,14 @@ class CodeDecoder(nn.Module):
                 "only parameters and buffers are saved; globals and plain attributes stay behind"
             ),
         )
+        stored = model.state_dict()["codebook"]
+        t.shape("the stored codebook is (k, d)", stored, (5, 3), given="codes (5, 3)")
+        t.equal("it holds the codes it was given", stored, first, because="numbers of its own draw")
         before = t.call(model, indices)
         t.shape("one output for each index", before, (2, 3, 2, 4))
-        t.equal("it decodes the codes it was given", before, model.head(first[indices]))
+        head = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+        t.true("a linear layer draws", head is not None, "none", "the head of the starter")
+        t.equal("it decodes the codes it was given", before, head(first[indices]))
         elsewhere = t.call(CodeDecoder, other)
         elsewhere.load_state_dict(model.state_dict())
         t.equal(
@@ -907,7 +926,36 @@ class CodeDecoder(nn.Module):
         def forward(self, indices):
             return self.head(self.codebook[indices])
 
+    @wrong("the stored codebook is (k, d)")
+    class Turned(nn.Module):
+        def __init__(self, codes):
+            super().__init__()
+            self.register_buffer("codebook", codes.T.clone())
+            self.head = nn.Linear(codes.shape[1], 4)
+
+        def forward(self, indices):
+            return self.head(self.codebook.T[indices])
+
+    @wrong("it holds the codes it was given")
+    class Drawn(reference):
+        def __init__(self, codes):
+            super().__init__(torch.randn(codes.shape))
+
     @wrong("it decodes the codes it was given")
+    class Squared(reference):
+        def forward(self, indices):
+            return self.head(self.codebook[indices] ** 2)
+
+    @wrong("a linear layer draws")
+    class NoHead(nn.Module):
+        def __init__(self, codes):
+            super().__init__()
+            self.register_buffer("codebook", codes.clone())
+
+        def forward(self, indices):
+            return F.pad(self.codebook, (0, 4 - self.codebook.shape[1]))[indices]
+
+    @wrong("it holds the codes it was given")
     class ZeroBuffer(nn.Module):
         def __init__(self, codes):
             super().__init__()
@@ -1095,6 +1143,32 @@ def train(model, make_optimizer, batches):
         t.equal(
             "shuffled labels change nothing", torch.tensor(shuffled), torch.tensor(want), atol=1e-4
         )
+        made = []
+
+        def counted(params):
+            made.append(sgd(params))
+            return made[-1]
+
+        t.call(train, fresh(), counted, list(zip(x, y)))
+        t.equal(
+            "one optimizer serves the whole pass",
+            len(made),
+            1,
+            given="6 batches",
+            because="a new one for each batch forgets momentum and running means",
+        )
+
+    @wrong("one optimizer serves the whole pass")
+    def optimizer_for_each_batch(model, make_optimizer, batches):
+        losses = []
+        for x, _ in batches:
+            optimizer = make_optimizer(model.parameters())
+            loss = F.mse_loss(model(x), x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
 
     @wrong("the model that was passed in is trained")
     def trains_a_copy(model, make_optimizer, batches):
@@ -1260,6 +1334,37 @@ def runs_alone(cells): ...
             given="a name that the session has",
             because="exec without a namespace sees your session's names",
         )
+        t.equal(
+            "every exported cell is run",
+            _answer(t, runs_alone, ["#| export\nx = 1", "#| export\ny = x", "#| export\nz = w"]),
+            "w",
+            given="a name that only the third cell lacks",
+        )
+        t.equal(
+            "the mark counts at the start of a cell",
+            _answer(t, runs_alone, ["#| export\nx = 1", "y = nowhere\n# no #| export here"]),
+            None,
+            given="an unmarked cell that speaks of the mark in its last line",
+        )
+
+    @wrong("every exported cell is run")
+    def first_cell(cells):
+        if "torch" in cells[0]:
+            return "torch"
+        for cell in cells:
+            if cell.startswith("#| export"):
+                try:
+                    exec(cell, {})
+                except NameError as e:
+                    return e.name
+                return None
+
+    @wrong("the mark counts at the start of a cell")
+    def mark_anywhere(cells):
+        try:
+            exec("\n".join(c for c in cells if "#| export" in c), {})
+        except NameError as e:
+            return e.name
 
     @wrong("a name imported in an unmarked cell is missing")
     def runs_all(cells):
@@ -1363,7 +1468,15 @@ def requirements(source): ...
 
     def check(t, requirements):
         def as_set(source):
-            return set(t.call(requirements, source))
+            found = t.call(requirements, source)
+            t.true(
+                "the result is a set",
+                isinstance(found, (set, frozenset)),
+                type(found).__name__,
+                "set",
+                because="the task asks for a set of names: each once, in no order",
+            )
+            return set(found)
 
         t.equal("a plain import", as_set("import torch\nx = 1"), {"torch"})
         t.equal(
@@ -1394,6 +1507,16 @@ def requirements(source): ...
             {"torch"},
             because="a package named only in prose is not used: parse, do not search",
         )
+
+    @wrong("the result is a set")
+    def sorted_list(source):
+        names = [
+            a.name
+            for n in ast.walk(ast.parse(source))
+            if isinstance(n, ast.Import)
+            for a in n.names
+        ]
+        return sorted(set(names) - set(sys.stdlib_module_names))
 
     @wrong("text and comments do not")
     def by_search(source):
