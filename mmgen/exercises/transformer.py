@@ -802,6 +802,20 @@ def cache_step(q, k, v, cache): ...
             ),
         )
         t.equal("an older cache stays as it was", tuple(two), tuple(held))
+        other = [t.randn(2, 3, 1, 5) for _ in range(3)]
+        _, branch = t.call(cache_step, *other, two)
+        t.equal(
+            "it continues the cache that it is given",
+            tuple(branch),
+            tuple(torch.cat(pair, 2) for pair in zip(held, other[1:])),
+            given="another third token, after the cache of two",
+            because="one start may be continued in several ways: keep nothing between two calls",
+        )
+
+    @wrong("it continues the cache that it is given")
+    def remembers_by_itself(q, k, v, cache, own=[]):  # noqa: B006  the default is the fault
+        own[:] = _joined(k, v, own if cache is not None else None)
+        return F.scaled_dot_product_attention(q, *own), tuple(own)
 
     @wrong("step by step equals one causal pass")
     def without_itself(q, k, v, cache):
