@@ -38,7 +38,7 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
         return torch.lerp(x_0 * alpha_next, x_0 * alpha_next + x_t - alpha * x_0, kept)
 
     def check(t, ddim_step):
-        x_0, eps = t.randn(3, 2) + 1, t.randn(3, 2)
+        x_0, eps, other = t.randn(3, 2) + 1, t.randn(3, 2), t.randn(3, 2)
 
         def mixed(a, s):
             return a * x_0 + s * eps
@@ -59,10 +59,10 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
             )
         t.equal(
             "from pure noise it works too",
-            t.call(ddim_step, eps, x_0, 0.0, 1.0, 0.5, 0.5),
-            mixed(0.5, 0.5),
-            given="alpha = 0",
-            because="nothing may be divided by alpha",
+            t.call(ddim_step, other, x_0, 0.0, 1.0, 0.5, 0.5),
+            (x_0 + other) / 2,
+            given="alpha = 0, another noise",
+            because="nothing may be divided by alpha, and nothing kept from an earlier call",
         )
         t.equal(
             "without noise left, the guess is the result",
@@ -77,6 +77,11 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
             given="alpha_next = 0.5, sigma_next = 0",
             because="the next level holds alpha_next times the data, also where it is not 1",
         )
+
+    @wrong("from pure noise")
+    def noise_of_the_first_call(x_t, x_0, alpha, sigma, alpha_next, sigma_next, kept=[]):  # noqa: B006
+        kept.append((x_t - alpha * x_0) / sigma)
+        return alpha_next * x_0 + sigma_next * kept[0]
 
     @wrong("alpha_next multiplies the guess without noise too")
     def guess_as_it_is(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
@@ -456,6 +461,13 @@ def order(n_steps, errors): ...
         )
         t.near("tensors do as well", t.call(order, torch.tensor(n), torch.tensor(e)), want, 1e-4)
         t.near(
+            "all points count, however many",
+            t.call(order, [5, *n, 200], [0.5, *e, 0.002]),
+            -float(np.polyfit(np.log([5, *n, 200]), np.log([0.5, *e, 0.002]), 1)[0]),
+            1e-6,
+            given="six points",
+        )
+        t.near(
             "errors that grow have a negative order",
             t.call(order, n, [v**0.5 for v in n]),
             -0.5,
@@ -463,6 +475,11 @@ def order(n_steps, errors): ...
             given="errors n^(1/2)",
             because="p is minus the slope, and not its size: such a solver diverges",
         )
+
+    @wrong("all points count")
+    def first_four(n_steps, errors):
+        x, y = (np.log(np.asarray(v, float))[:4] for v in (n_steps, errors))
+        return -float(np.polyfit(x, y, 1)[0])
 
     @wrong("errors that grow have a negative order")
     def size_of_the_slope(n_steps, errors):

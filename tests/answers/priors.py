@@ -416,6 +416,24 @@ def next_token(logits, u, temperature=1.0):
     return (sums <= u[:, None]).sum(-1).clamp(max=logits.shape[1] - 1)
 
 
+# wrong: the next index where u is the sum up to rounding
+def next_token(logits, u, temperature=1.0):
+    sums = (logits.double() / temperature).softmax(-1).cumsum(-1)
+    return (sums[:, :-1] <= u[:, None] + 1e-6).sum(-1)
+
+
+# wrong: u scaled to the sum of float32
+def next_token(logits, u, temperature=1.0):
+    sums = (logits / temperature).softmax(-1).cumsum(-1)
+    return (sums[:, :-1] <= u[:, None].float() * sums[:, -1:]).sum(-1)
+
+
+# wrong: temperature below 1 is read as 1
+def next_token(logits, u, temperature=1.0):
+    sums = (logits.double() / max(temperature, 1.0)).softmax(-1).cumsum(-1)
+    return (sums[:, :-1] <= u[:, None]).sum(-1)
+
+
 # exercise: priors.top_p
 # right: sum before each token, scattered back
 def top_p(logits, p):
@@ -637,6 +655,40 @@ def top_p(logits, p):
     return torch.empty_like(logits).scatter(1, where, value.masked_fill(drop, -torch.inf))
 
 
+# wrong: places right, p compared to the sum without the token before
+def top_p(logits, p):
+    value, where = logits.sort(dim=-1, descending=True)
+    prob = value.softmax(-1)
+    drop = prob.cumsum(-1) - prob - prob.roll(1, -1) >= p
+    return torch.empty_like(logits).scatter(1, where, value.masked_fill(drop, -torch.inf))
+
+
+# wrong: threshold of the crossing token, ties kept too
+def top_p(logits, p):
+    value, _ = logits.sort(dim=-1, descending=True)
+    prob = value.softmax(-1)
+    count = (prob.cumsum(-1) - prob < p).sum(-1, keepdim=True)
+    least = value.gather(1, (count - 1).clamp(min=0))
+    return logits.masked_fill(logits < least, -torch.inf)
+
+
+# wrong: a large negative number in place of -inf
+def top_p(logits, p):
+    value, where = logits.sort(dim=-1, descending=True)
+    prob = value.softmax(-1)
+    drop = prob.cumsum(-1) - prob >= p
+    return torch.empty_like(logits).scatter(1, where, value.masked_fill(drop, -1e9))
+
+
+# wrong: two tokens always stay
+def top_p(logits, p):
+    value, where = logits.sort(dim=-1, descending=True)
+    prob = value.softmax(-1)
+    drop = prob.cumsum(-1) - prob >= p
+    drop[:, :2] = False
+    return torch.empty_like(logits).scatter(1, where, value.masked_fill(drop, -torch.inf))
+
+
 # exercise: priors.guidance
 # right: lerp
 def guided(cond, uncond, s):
@@ -772,6 +824,26 @@ def guided(cond, uncond, s):
 def guided(cond, uncond, s):
     z = uncond + s * (cond - uncond)
     return (z * cond.std(-1, keepdim=True) / z.std(-1, keepdim=True)).softmax(-1)
+
+
+# wrong: one number for all rows
+def guided(cond, uncond, s):
+    z = (uncond + s * (cond - uncond)).flatten()
+    return z.softmax(0).view_as(cond)
+
+
+# wrong: the largest logit decides whether there is guidance
+def guided(cond, uncond, s):
+    if s == 0:
+        return uncond.softmax(-1)
+    if s == 1:
+        return cond.softmax(-1)
+    return ((1 + s) * cond - s * uncond).softmax(-1)
+
+
+# wrong: temperature s on the conditional ones, weight of the others fixed
+def guided(cond, uncond, s):
+    return (cond + (s - 1) * (cond - uncond).clamp(min=0)).softmax(-1)
 
 
 # exercise: priors.bits
@@ -1305,6 +1377,20 @@ def decided_per_pass(n, n_steps):
     return out
 
 
+# right: never more passes than places, which are then one each
+def decided_per_pass(n, n_steps):
+    n_steps = min(n, n_steps)
+    out, is_open = [], n
+    for i in range(1, n_steps + 1):
+        left = 0 if i == n_steps else math.floor(n * math.cos(math.pi / 2 * i / n_steps))
+        left = min(left, is_open - 1)
+        out.append(is_open - left)
+        is_open = left
+        if not is_open:
+            break
+    return out
+
+
 # wrong: counts of what is open
 def decided_per_pass(n, n_steps):
     out, is_open = [], n
@@ -1514,3 +1600,31 @@ def decided_per_pass(n, n_steps):
             out.append(is_open - left)
         is_open = left
     return out
+
+
+# wrong: a plan that is not caught up
+def decided_per_pass(n, n_steps):
+    left = [math.floor(n * math.cos(math.pi / 2 * i / n_steps)) for i in range(n_steps + 1)]
+    out, is_open = [], n
+    for i, (a, b) in enumerate(itertools.pairwise(left)):
+        if not is_open:
+            break
+        count = is_open if i == n_steps - 1 else min(is_open, max(1, a - b))
+        out.append(count)
+        is_open -= count
+    return out
+
+
+# wrong: what is too much is taken off the last pass
+def decided_per_pass(n, n_steps):
+    left = [math.floor(n * math.cos(math.pi / 2 * i / n_steps)) for i in range(n_steps + 1)]
+    out = [max(1, a - b) for a, b in itertools.pairwise(left)]
+    out[-1] -= sum(out) - n
+    return out
+
+
+# wrong: a tensor with float numbers
+def decided_per_pass(n, n_steps):
+    i = torch.arange(n_steps + 1).double()
+    left = torch.floor(n * torch.cos(math.pi / 2 * i / n_steps))
+    return -left.diff()

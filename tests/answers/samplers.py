@@ -159,6 +159,28 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
     return alpha_next * x_0 + sigma_next * eps
 
 
+# wrong: the noise first seen is kept for later calls
+first = {}
+
+
+def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
+    eps = first.setdefault("eps", (x_t - alpha * x_0) / sigma)
+    return alpha_next * x_0 + sigma_next * eps
+
+
+# wrong: no noise where the path has no data yet
+def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
+    eps = (x_t - alpha * x_0) / sigma * (alpha > 0)
+    return alpha_next * x_0 + sigma_next * eps
+
+
+# wrong: only as much noise as the path of squares would have
+def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
+    eps = (x_t - alpha * x_0) / sigma
+    scale = (alpha_next**2 + sigma_next**2) ** 0.5
+    return (alpha_next * x_0 + sigma_next * eps) / scale
+
+
 # exercise: samplers.last_noise
 # right: last step after the loop
 def walk(x, n, step, draw):
@@ -355,6 +377,45 @@ def walk(x, n, step, draw):
     return sum(means) / n
 
 
+# wrong: a draw that is thrown away
+def walk(x, n, step, draw):
+    for i in reversed(range(n)):
+        mean, std = step(x, i)
+        noise = draw(x)
+        x = mean + std * noise if i else mean
+    return x
+
+
+# wrong: the first step draws twice
+def walk(x, n, step, draw):
+    for i in reversed(range(n)):
+        mean, std = step(x, i)
+        if i == n - 1 and n > 1:
+            mean = mean + std * draw(x)
+        elif i:
+            mean = mean + std * draw(x) * draw(x)
+        x = mean
+    return x
+
+
+# wrong: no noise left in the second half
+def walk(x, n, step, draw):
+    for i in reversed(range(n)):
+        mean, std = step(x, i)
+        x = mean + std * draw(x) if 2 * i >= n else mean
+    return x
+
+
+# wrong: a chain of one is returned as it is
+def walk(x, n, step, draw):
+    if n == 1:
+        return x
+    for i in reversed(range(n)):
+        mean, std = step(x, i)
+        x = mean + std * draw(x) if i else mean
+    return x
+
+
 # exercise: samplers.stride
 # right: zip with the shifted list
 def walk(x, steps, step, n_train=1000):
@@ -534,6 +595,31 @@ def walk(x, steps, step, n_train=1000):
             x = step(x, now, -1)
         elif i + 1 < len(steps):
             x = step(x, now, steps[i + 1])
+    return x
+
+
+# wrong: a single time goes nowhere
+def walk(x, steps, step, n_train=1000):
+    if len(steps) == 1:
+        return x
+    for now, to in pairwise([*steps, -1]):
+        x = step(x, now, to)
+    return x
+
+
+# wrong: a single time is read as the whole chain
+def walk(x, steps, step, n_train=1000):
+    steps = list(steps) if len(steps) > 1 else list(range(steps[0], -1, -1))
+    for now, to in pairwise([*steps, -1]):
+        x = step(x, now, to)
+    return x
+
+
+# wrong: steps made even first
+def walk(x, steps, step, n_train=1000):
+    even = np.linspace(steps[0], steps[-1], len(steps)).round().astype(int).tolist()
+    for now, to in pairwise([*even, -1]):
+        x = step(x, now, to)
     return x
 
 
@@ -942,6 +1028,29 @@ def order(n_steps, errors):
         if len(x) > 2
         else float((y[0] - y[1]) / (x[1] - x[0]))
     )
+
+
+# wrong: only the first four points
+def order(n_steps, errors):
+    x, y = (np.log(np.asarray(a, dtype=float))[:4] for a in (n_steps, errors))
+    return float(-np.polyfit(x, y, 1)[0])
+
+
+# wrong: least squares of the errors and not of their logarithms
+def order(n_steps, errors):
+    n, e = (np.asarray(a, dtype=float) for a in (n_steps, errors))
+    best = min(
+        np.arange(-6, 6, 0.001),
+        key=lambda p: ((e - (e @ n**-p) / (n**-p @ n**-p) * n**-p) ** 2).sum(),
+    )
+    return float(best)
+
+
+# wrong: perpendicular distances
+def order(n_steps, errors):
+    x, y = (np.log(np.asarray(a, dtype=float)) for a in (n_steps, errors))
+    _, vectors = np.linalg.eigh(np.cov(x, y))
+    return float(-vectors[1, 1] / vectors[0, 1])
 
 
 # exercise: samplers.dpm2m
@@ -1538,6 +1647,30 @@ def guide(x, t, labels, model, null, w):
 def guide(x, t, labels, model, null, w):
     both = torch.cat([labels, torch.full_like(labels, null)])
     cond, uncond = model(torch.cat([x, x]), t[:1].expand(len(both)), both).chunk(2)
+    return (1 + w) * cond - w * uncond
+
+
+# wrong: negative scales are cut off
+def guide(x, t, labels, model, null, w):
+    w = max(w, 0.5)
+    both = torch.cat([labels, torch.full_like(labels, null)])
+    cond, uncond = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+    return (1 + w) * cond - w * uncond
+
+
+# wrong: the model is called on x alone where w is 0, else on both
+def guide(x, t, labels, model, null, w):
+    if w == 0:
+        return model(x, t, labels)
+    cond, uncond = model(x, t, labels), model(x, t, torch.full_like(labels, null))
+    return (1 + w) * cond - w * uncond
+
+
+# wrong: the second half of the batch is noisier
+def guide(x, t, labels, model, null, w):
+    both = torch.cat([labels, torch.full_like(labels, null)])
+    y = model(torch.cat([x, torch.randn_like(x)]), torch.cat([t, t]), both)
+    cond, uncond = y.chunk(2)
     return (1 + w) * cond - w * uncond
 
 

@@ -189,6 +189,64 @@ def causal_attention(q, k, v):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
+# wrong: the forbidden function, with the right mask
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    seen = torch.ones(n, m, dtype=torch.bool).tril(m - n)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+
+
+# wrong: the forbidden function under another name
+from torch.nn.functional import scaled_dot_product_attention as sdpa  # noqa: E402
+
+
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    return sdpa(q, k, v, attn_mask=torch.ones(n, m, dtype=torch.bool).tril(m - n))
+
+
+# wrong: a mask only where queries and keys are equally many
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    if n == m:
+        scores = scores + torch.full((n, n), -torch.inf).triu(1)
+    return scores.softmax(-1) @ v
+
+
+# wrong: no mask for one query, else from the upper left
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    if n > 1:
+        scores = scores + torch.full((n, m), -torch.inf).triu(1)
+    return scores.softmax(-1) @ v
+
+
+# wrong: exponentials without a maximum taken off, hidden ones at -1 before the exponential
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    hidden = torch.ones(n, m, dtype=torch.bool).triu(m - n + 1)
+    e = scores.masked_fill(hidden, -1.0).exp()
+    return e / e.sum(-1, keepdim=True) @ v
+
+
+# wrong: a penalty of 10 for the future
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    scores = q @ k.mT / q.shape[-1] ** 0.5 - 10 * torch.ones(n, m).triu(m - n + 1)
+    return scores.softmax(-1) @ v
+
+
+# wrong: a window of the last places
+def causal_attention(q, k, v):
+    n, m = q.shape[2], k.shape[2]
+    seen = torch.ones(n, m, dtype=torch.bool).tril(m - n).triu(m - n - 3)
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    return scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v
+
+
 # exercise: transformer.heads
 # right: view and transpose
 def multi_head(q, k, v, heads):
@@ -468,6 +526,30 @@ def padded_attention(q, k, v, pad):
 def padded_attention(q, k, v, pad):
     scores = (q @ k.mT).masked_fill(pad[:, None, None], -torch.inf)
     return scores.softmax(-1) @ v
+
+
+# wrong: a large penalty added to the real tokens
+def padded_attention(q, k, v, pad):
+    hide = (pad.float() - 1)[:, None, None] * 1e9
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=hide)
+
+
+# wrong: the padded queries' rows are zeroed and no key is hidden
+def padded_attention(q, k, v, pad):
+    y = F.scaled_dot_product_attention(q, k, v)
+    return y.masked_fill(pad[:, None, :, None], 0.0)
+
+
+# wrong: batch and heads confused
+def padded_attention(q, k, v, pad):
+    mask = ~pad[None, :, None, :] if len(pad) == q.shape[1] else ~pad[:1, None, None, :]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+# wrong: a penalty of 5
+def padded_attention(q, k, v, pad):
+    hide = -5.0 * pad[:, None, None].float()
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=hide)
 
 
 # exercise: transformer.softmax_axis
@@ -1167,6 +1249,33 @@ def rms_norm(x, gain, eps):
     return (x / size * gain).to(x.dtype)
 
 
+# wrong: float32 for float16 only
+def rms_norm(x, gain, eps):
+    y = x.float() if x.dtype == torch.float16 else x
+    return (y / (y.square().mean(-1, keepdim=True) + eps).sqrt() * gain).to(x.dtype)
+
+
+# wrong: gain rounded to the dtype of x and applied there
+def rms_norm(x, gain, eps):
+    y = x.float()
+    y = (y * (y.square().mean(-1, keepdim=True) + eps).rsqrt()).to(x.dtype)
+    return y * gain.to(x.dtype)
+
+
+# wrong: scaled by the largest so that nothing overflows, eps not scaled with it
+def rms_norm(x, gain, eps):
+    top = x.abs().amax(-1, keepdim=True).clamp(min=1e-6)
+    y = x / top
+    return (y / (y.square().mean(-1, keepdim=True) + eps).sqrt() * gain).to(x.dtype)
+
+
+# wrong: squares clamped to what half precision holds
+def rms_norm(x, gain, eps):
+    y = x.float()
+    power = y.square().clamp(max=65504).mean(-1, keepdim=True)
+    return (y / (power + eps).sqrt() * gain).to(x.dtype)
+
+
 # exercise: transformer.cache_step
 # right: sdpa
 def cache_step(q, k, v, cache):
@@ -1668,6 +1777,16 @@ def multiply_adds(n, d, depth):
 # wrong: heads of width 64
 def multiply_adds(n, d, depth):
     return depth * (12 * n * d * d + 2 * n * n * 64)
+
+
+# wrong: a float
+def multiply_adds(n, d, depth):
+    return depth * (12.0 * n * d * d + 2.0 * n * n * d)
+
+
+# wrong: in thousands of millions
+def multiply_adds(n, d, depth):
+    return depth * (12 * n * d * d + 2 * n * n * d) // 10**9
 
 
 # exercise: transformer.cache_bytes
