@@ -783,6 +783,22 @@ def accept(codes, logits, candidates, count):
             Remask.another(codes, logits, candidates, 1),
             given="count 1",
         )
+        uneven = codes.clone()
+        uneven[0], uneven[1, 5:] = -1, 4  # 0, 5 and 2 places decided
+        t.equal(
+            "rows may have unequally many open places",
+            t.call(accept, uneven, logits, candidates, 3),
+            Remask.another(uneven, logits, candidates, 3),
+            given="0, 5 and 2 of 8 places decided, count 3",
+            because="count is what each row decides now, whatever it held before",
+        )
+
+    @wrong("rows may have unequally many open places")
+    def as_many_as_the_fullest_row(codes, logits, candidates, count):
+        log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+        held = int((codes >= 0).sum(1).max())
+        best = log_p.masked_fill(codes >= 0, torch.inf).topk(count + held, dim=1).indices
+        return torch.where(codes >= 0, codes, codes.scatter(1, best, candidates.gather(1, best)))
 
     @wrong("decided places keep their code")
     def overwritten(codes, logits, candidates, count):

@@ -1628,3 +1628,252 @@ def decided_per_pass(n, n_steps):
     i = torch.arange(n_steps + 1).double()
     left = torch.floor(n * torch.cos(math.pi / 2 * i / n_steps))
     return -left.diff()
+
+
+# exercise: priors.remask
+# right: decided places at minus infinity, then where
+def accept(codes, logits, candidates, count):
+    is_open = codes == -1
+    log_p = logits.log_softmax(-1).gather(-1, candidates.unsqueeze(-1)).squeeze(-1)
+    best = log_p.masked_fill(~is_open, -torch.inf).topk(count, dim=1).indices
+    chosen = torch.zeros_like(is_open).scatter(1, best, True) & is_open
+    return torch.where(chosen, candidates, codes)
+
+
+# right: row by row with Python
+def accept(codes, logits, candidates, count):
+    out = codes.clone()
+    for i in range(len(codes)):
+        log_p = F.log_softmax(logits[i], -1)
+        places = [j for j, c in enumerate(codes[i].tolist()) if c < 0]
+        places.sort(key=lambda j: float(log_p[j, candidates[i, j]]), reverse=True)
+        for j in places[:count]:
+            out[i, j] = candidates[i, j]
+    return out
+
+
+# right: ranks
+def accept(codes, logits, candidates, count):
+    p = torch.softmax(logits.double(), -1)
+    mine = torch.einsum("bnk,bnk->bn", p, F.one_hot(candidates, p.shape[-1]).double())
+    mine = torch.where(codes < 0, mine, -1.0)
+    rank = mine.argsort(1, descending=True).argsort(1)
+    return candidates.where((rank < count) & (codes < 0), codes)
+
+
+# right: numpy
+def accept(codes, logits, candidates, count):
+    z = logits.double().numpy()
+    z = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    log_p = np.take_along_axis(z, candidates.numpy()[..., None], -1)[..., 0]
+    out = codes.numpy().copy()
+    for row, p, new in zip(out, log_p, candidates.numpy()):
+        places = np.flatnonzero(row == -1)
+        best = places[np.argsort(-p[places], kind="stable")[:count]]
+        row[best] = new[best]
+    return torch.from_numpy(out)
+
+
+# right: indexing, minus logsumexp
+def accept(codes, logits, candidates, count):
+    b, n = codes.shape
+    rows, columns = torch.arange(b)[:, None], torch.arange(n)[None]
+    log_p = logits[rows, columns, candidates] - logits.logsumexp(-1)
+    log_p[codes >= 0] = -math.inf
+    best = log_p.sort(1, descending=True).indices[:, :count]
+    out = codes.clone()
+    out[rows, best] = candidates[rows, best]
+    return torch.where(codes < 0, out, codes)
+
+
+# wrong: decided places still compete
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: decided places compete and are put back
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.topk(count, dim=1).indices
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes >= 0, codes, out)
+
+
+# wrong: decided places hidden, but lost from the result
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return torch.full_like(codes, -1).scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: decided places have log-probability 0
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, 0.0).topk(count, dim=1).indices
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes >= 0, codes, out)
+
+
+# wrong: decided places always count, as many more are accepted
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    held = int((codes >= 0).sum(1).max())
+    best = log_p.masked_fill(codes >= 0, torch.inf).topk(count + held, dim=1).indices
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes >= 0, codes, out)
+
+
+# wrong: logits in place of log-probabilities
+def accept(codes, logits, candidates, count):
+    score = logits.gather(-1, candidates[..., None])[..., 0]
+    best = score.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: softmax over the places
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: confidence of the likeliest code, not of the candidate
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).amax(-1)
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: the likeliest codes are accepted
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, logits.argmax(-1).gather(1, best))
+
+
+# wrong: least sure first
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, torch.inf).topk(count, dim=1, largest=False).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: least entropy first
+def accept(codes, logits, candidates, count):
+    p = logits.softmax(-1)
+    score = (p * p.log()).sum(-1)
+    best = score.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: count of the whole batch
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    flat = log_p.masked_fill(codes >= 0, -torch.inf).flatten()
+    best = flat.topk(count * len(codes)).indices
+    out = codes.flatten().scatter(0, best, candidates.flatten()[best])
+    return out.view_as(codes)
+
+
+# wrong: places of the first row for all
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf)[:1].topk(count, dim=1).indices
+    best = best.expand(len(codes), count)
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes >= 0, codes, out)
+
+
+# wrong: codes changed in place
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter_(1, best, candidates.gather(1, best))
+
+
+# wrong: all candidates accepted
+def accept(codes, logits, candidates, count):
+    return torch.where(codes < 0, candidates, codes)
+
+
+# wrong: first open places
+def accept(codes, logits, candidates, count):
+    turn = (codes < 0).cumsum(1)
+    return torch.where((codes < 0) & (turn <= count), candidates, codes)
+
+
+# wrong: one too many
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    log_p = log_p.masked_fill(codes >= 0, -torch.inf)
+    least = log_p.topk(count + 1, dim=1).values[:, -1:]
+    return torch.where((log_p >= least) & (codes < 0), candidates, codes)
+
+
+# wrong: strictly above the last that belongs
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    log_p = log_p.masked_fill(codes >= 0, -torch.inf)
+    least = log_p.topk(count, dim=1).values[:, -1:]
+    return torch.where((log_p > least) & (codes < 0), candidates, codes)
+
+
+# wrong: code 0 taken for open
+def accept(codes, logits, candidates, count):
+    is_open = codes <= 0
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(~is_open, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: candidates sorted by confidence, placed from the left
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return codes.scatter(1, best, candidates[:, :count])
+
+
+# wrong: decided ones multiplied by 0
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = (log_p * (codes < 0)).topk(count, dim=1).indices
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes < 0, out, codes)
+
+
+# wrong: a penalty of 1 for decided ones
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = (log_p - (codes >= 0).float()).topk(count, dim=1).indices
+    out = codes.scatter(1, best, candidates.gather(1, best))
+    return torch.where(codes < 0, out, codes)
+
+
+# wrong: a threshold in place of a count
+def accept(codes, logits, candidates, count):
+    p = logits.softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    return torch.where((codes < 0) & (p > 0.5), candidates, codes)
+
+
+# wrong: drawn by confidence
+def accept(codes, logits, candidates, count):
+    p = logits.softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = torch.multinomial(p.masked_fill(codes >= 0, 0.0), count)
+    return codes.scatter(1, best, candidates.gather(1, best))
+
+
+# wrong: over the batch
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    log_p = log_p.masked_fill(codes >= 0, -torch.inf)
+    best = log_p.topk(min(count, len(codes)), dim=0).indices
+    return codes.scatter(0, best, candidates.gather(0, best))
+
+
+# wrong: a mask of the accepted places
+def accept(codes, logits, candidates, count):
+    log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+    best = log_p.masked_fill(codes >= 0, -torch.inf).topk(count, dim=1).indices
+    return torch.zeros_like(codes).scatter(1, best, 1)
