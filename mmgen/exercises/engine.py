@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 _LIBRARIES = (torch, torch.nn, torch.nn.functional, torch.Tensor, math, np)
 _allclose = torch.allclose  # the engine's own, whatever a solution puts in its place
@@ -209,8 +210,14 @@ class Trial:
         return out
 
     def without(self, module, name, solution, *args, because=""):
-        "Call the solution once where `module.name` may not be called."
+        "Call the solution once where `module.name` may not be called, under any name."
         original, called = getattr(module, name), []
+
+        class Watch(TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                if func is original:
+                    called.append(name)
+                return func(*args, **(kwargs or {}))
 
         def watched(*a, **kw):
             called.append(name)
@@ -218,7 +225,8 @@ class Trial:
 
         setattr(module, name, watched)
         try:
-            self.call(solution, *args)
+            with Watch():
+                self.call(solution, *args)
         finally:
             setattr(module, name, original)
         self.true(f"{name} is not called", not called, "a call of it", "own lines", because=because)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -62,6 +63,14 @@ def conditionals(table, sentence):
             isinstance(got, (tuple, list)) and len(got) == 3,
             got,
             "(p(a), p(b | a), p(c | a, b))",
+        )
+        one = [isinstance(g, (int, float, np.number)) or getattr(g, "ndim", 1) == 0 for g in got]
+        t.true(
+            "each of them is one number",
+            all(one),
+            [tuple(getattr(g, "shape", ())) for g in got],
+            "floats",
+            because="pick the entry of the sentence's token from each distribution",
         )
         got = [float(g) for g in got]
         p_a, p_ab = (
@@ -125,6 +134,15 @@ def conditionals(table, sentence):
             (table[a, b, c] / table[a, b].sum()).item(),
         )
 
+    @wrong("each of them is one number")
+    def whole_distributions(table, sentence):
+        a, b, c = sentence
+        return (
+            table.sum((1, 2)),
+            table[a].sum(1) / table[a].sum(),
+            table[a, b] / table[a, b].sum(),
+        )
+
     @wrong("three numbers")
     def only_the_product(table, sentence):
         return table[sentence].item()
@@ -139,7 +157,8 @@ class NextToken(Exercise):
     task = (
         "`logits` is `(b, k)`, `u` is `(b,)` with numbers in [0, 1). Divide the logits by "
         "`temperature`, take the softmax in "
-        "float64, and return for each row the first index whose running sum exceeds its `u`, "
+        "float64, and return for each row the first index whose running sum exceeds its `u`, or "
+        "the last index where rounding lets none exceed it, "
         "int64 `(b,)`."
     )
     starter = """
@@ -228,12 +247,25 @@ def next_token(logits, u, temperature=1.0): ...
             given="500 rows of 7, u = 1 - 2**-53",
             because="a running sum may end a little below 1: the last index is the answer then",
         )
+        t.true(
+            "the last index where no running sum exceeds u",
+            last.min() == 6,
+            last.min(),
+            6,
+            given="500 rows of 7, u = 1 - 2**-53",
+            because="an argmax over nothing that is True answers 0",
+        )
         last = t.call(
             next_token, t.randn(900, 3), torch.full((900,), 1 - 2.0**-53, dtype=torch.float64), 1.0
         )
         t.true(
             "every index is one of the row's", last.max() < 3, last.max(), "at most 2", "rows of 3"
         )
+
+    @wrong("the last index where no running sum exceeds u")
+    def first_of_none(logits, u, temperature=1.0):
+        sums = (logits.double() / temperature).softmax(-1).cumsum(-1)
+        return (sums > u[:, None]).int().argmax(-1)
 
     @wrong("the temperature divides the logits")
     def multiplied(logits, u, temperature=1.0):
@@ -277,7 +309,8 @@ class TopP(Exercise):
     kind = "bug"
     difficulty, importance, minutes = 3, 4, 8
     task = (
-        "`top_p(logits, p)` should keep, in each row of `(b, k)`, the fewest likeliest tokens "
+        "`top_p(logits, p)`, with 0 < `p` <= 1, should keep, in each row of `(b, k)`, the fewest "
+        "likeliest tokens "
         "whose probabilities reach `p` "
         "together, and set all others to -inf, each at its own place. The token that crosses "
         "`p` stays; so at least one always "
@@ -750,6 +783,22 @@ def accept(codes, logits, candidates, count):
             Remask.another(codes, logits, candidates, 1),
             given="count 1",
         )
+        uneven = codes.clone()
+        uneven[0], uneven[1, 5:] = -1, 4  # 0, 5 and 2 places decided
+        t.equal(
+            "rows may have unequally many open places",
+            t.call(accept, uneven, logits, candidates, 3),
+            Remask.another(uneven, logits, candidates, 3),
+            given="0, 5 and 2 of 8 places decided, count 3",
+            because="count is what each row decides now, whatever it held before",
+        )
+
+    @wrong("rows may have unequally many open places")
+    def as_many_as_the_fullest_row(codes, logits, candidates, count):
+        log_p = logits.log_softmax(-1).gather(-1, candidates[..., None])[..., 0]
+        held = int((codes >= 0).sum(1).max())
+        best = log_p.masked_fill(codes >= 0, torch.inf).topk(count + held, dim=1).indices
+        return torch.where(codes >= 0, codes, codes.scatter(1, best, candidates.gather(1, best)))
 
     @wrong("decided places keep their code")
     def overwritten(codes, logits, candidates, count):
@@ -975,14 +1024,24 @@ def greedy_cached(net, prefix, n):
         ).eval()
         for p in prior.net.parameters():
             p.copy_(t.randn(*p.shape) * (1.0 if p.ndim < 2 else 0.5))
-        prefix, calls = prior.prefix(torch.tensor([0, 1, 2, 0])), []
+        prefix, calls, misfits = prior.prefix(torch.tensor([0, 1, 2, 0])), [], []
 
         def net(tokens, prefix=None, **rest):
             calls.append((tokens.shape[1], prefix is not None, rest.get("cache") is not None))
-            return prior.net(tokens, prefix, **rest)
+            try:
+                return prior.net(tokens, prefix, **rest)
+            except ValueError as error:  # said below, and not as an error of the checker
+                misfits.append(f"call {len(calls)}: {error}")
+                return torch.zeros(len(tokens), max(1, tokens.shape[1]), 11)
 
         with torch.no_grad():
             got = t.call(greedy_cached, net, prefix, 6)
+        t.true(
+            "the network takes every call",
+            not misfits,
+            (misfits or [""])[0],
+            "the prefix and no token at first, then one token and no prefix",
+        )
         t.shape("one code per place", got, (4, 6))
         seen = torch.zeros(4, 0, dtype=torch.int64)
         for _ in range(6):
@@ -1013,7 +1072,7 @@ def greedy_cached(net, prefix, n):
             tokens = torch.cat([tokens, net(tokens, prefix)[:, -1].argmax(-1, keepdim=True)], 1)
         return tokens
 
-    @wrong("prefix is")
+    @wrong("the network takes every call")
     @torch.no_grad()
     def prefix_each_time(net, prefix, n):
         memory, new, found = KVCache(n + 1), torch.zeros(len(prefix), 0, dtype=torch.int64), []

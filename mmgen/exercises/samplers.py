@@ -38,7 +38,7 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
         return torch.lerp(x_0 * alpha_next, x_0 * alpha_next + x_t - alpha * x_0, kept)
 
     def check(t, ddim_step):
-        x_0, eps = t.randn(3, 2) + 1, t.randn(3, 2)
+        x_0, eps, other = t.randn(3, 2) + 1, t.randn(3, 2), t.randn(3, 2)
 
         def mixed(a, s):
             return a * x_0 + s * eps
@@ -59,10 +59,10 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
             )
         t.equal(
             "from pure noise it works too",
-            t.call(ddim_step, eps, x_0, 0.0, 1.0, 0.5, 0.5),
-            mixed(0.5, 0.5),
-            given="alpha = 0",
-            because="nothing may be divided by alpha",
+            t.call(ddim_step, other, x_0, 0.0, 1.0, 0.5, 0.5),
+            (x_0 + other) / 2,
+            given="alpha = 0, another noise",
+            because="nothing may be divided by alpha, and nothing kept from an earlier call",
         )
         t.equal(
             "without noise left, the guess is the result",
@@ -70,6 +70,24 @@ def ddim_step(x_t, x_0, alpha, sigma, alpha_next, sigma_next): ...
             x_0 + 1,
             given="sigma_next = 0, a guess that is off by 1",
         )
+        t.equal(
+            "alpha_next multiplies the guess without noise too",
+            t.call(ddim_step, mixed(0.9, 0.2), x_0, 0.9, 0.2, 0.5, 0.0),
+            x_0 / 2,
+            given="alpha_next = 0.5, sigma_next = 0",
+            because="the next level holds alpha_next times the data, also where it is not 1",
+        )
+
+    @wrong("from pure noise")
+    def noise_of_the_first_call(x_t, x_0, alpha, sigma, alpha_next, sigma_next, kept=[]):  # noqa: B006
+        kept.append((x_t - alpha * x_0) / sigma)
+        return alpha_next * x_0 + sigma_next * kept[0]
+
+    @wrong("alpha_next multiplies the guess without noise too")
+    def guess_as_it_is(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
+        if sigma_next == 0:
+            return x_0
+        return alpha_next * x_0 + sigma_next * (x_t - alpha * x_0) / sigma
 
     @wrong("mixed anew")
     def keeps_x_t(x_t, x_0, alpha, sigma, alpha_next, sigma_next):
@@ -303,6 +321,25 @@ def heun_step(x, sigma, sigma_next, denoise):
             "1 call",
             given="sigma_next = 0",
         )
+        asked.clear()
+        t.call(heun_step, x, 0.01, 0.001, denoise)
+        t.true(
+            "a small sigma_next is not 0",
+            len(asked) == 2,
+            f"{len(asked)} calls",
+            "2 calls",
+            given="a step from sigma = 0.01 to 0.001",
+            because="only at 0 itself there is no slope; one call is order 1",
+        )
+
+    @wrong("a small sigma_next is not 0")
+    def one_call_for_small(x, sigma, sigma_next, denoise):
+        slope = (x - denoise(x, sigma)) / sigma
+        x_next = x + (sigma_next - sigma) * slope
+        if sigma_next < 0.05:
+            return x_next
+        slope_next = (x_next - denoise(x_next, sigma_next)) / sigma_next
+        return x + (sigma_next - sigma) * (slope + slope_next) / 2
 
     @wrong("the second slope is taken at the end")
     def old_sigma(x, sigma, sigma_next, denoise):
@@ -423,6 +460,31 @@ def order(n_steps, errors): ...
             ),
         )
         t.near("tensors do as well", t.call(order, torch.tensor(n), torch.tensor(e)), want, 1e-4)
+        t.near(
+            "all points count, however many",
+            t.call(order, [5, *n, 200], [0.5, *e, 0.002]),
+            -float(np.polyfit(np.log([5, *n, 200]), np.log([0.5, *e, 0.002]), 1)[0]),
+            1e-6,
+            given="six points",
+        )
+        t.near(
+            "errors that grow have a negative order",
+            t.call(order, n, [v**0.5 for v in n]),
+            -0.5,
+            1e-6,
+            given="errors n^(1/2)",
+            because="p is minus the slope, and not its size: such a solver diverges",
+        )
+
+    @wrong("all points count")
+    def first_four(n_steps, errors):
+        x, y = (np.log(np.asarray(v, float))[:4] for v in (n_steps, errors))
+        return -float(np.polyfit(x, y, 1)[0])
+
+    @wrong("errors that grow have a negative order")
+    def size_of_the_slope(n_steps, errors):
+        x, y = (np.log(np.asarray(v, float)) for v in (n_steps, errors))
+        return float(abs(np.polyfit(x, y, 1)[0]))
 
     @wrong("exact power laws")
     def sign(n_steps, errors):
@@ -839,7 +901,8 @@ class Rescale(Exercise):
     task = (
         "Lin et al. (2024, section 3.4): strong guidance makes predictions too strong. Given "
         "`cond` and `guided_` of shape `(b, c, "
-        "h, w)`, scale each example of `guided_` to the standard deviation of its `cond`, over "
+        "h, w)`, multiply each example of `guided_` by the one factor that gives it the standard "
+        "deviation of its `cond`, over "
         "all its numbers, and mix: `phi` of "
         "the scaled, `1 - phi` of the unscaled."
     )
@@ -895,6 +958,19 @@ def rescale(cond, guided_, phi): ...
             atol=1e-4,
             given="phi = 0.7",
         )
+        t.equal(
+            "too weak a prediction is made stronger",
+            t.call(rescale, strong, cond, 1.0).flatten(1).std(1),
+            strong.flatten(1).std(1),
+            rtol=1e-4,
+            given="cond of more contrast than guided_",
+            because="the factor may exceed 1",
+        )
+
+    @wrong("too weak a prediction is made stronger")
+    def only_down(cond, guided_, phi):
+        ratio = cond.std((1, 2, 3), keepdim=True) / guided_.std((1, 2, 3), keepdim=True)
+        return guided_ * (phi * ratio.clamp(max=1) + 1 - phi)
 
     @wrong("each example has the standard deviation")
     def whole_batch(cond, guided_, phi):

@@ -146,6 +146,11 @@ def causal_attention(q, k, v):  # (b, h, n, d), (b, h, m, d), (b, h, m, d) -> (b
         mask = torch.ones(n, m, dtype=torch.bool).tril(m - n)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
+    @wrong("scaled_dot_product_attention is not called")
+    def calls_it_by_another_name(q, k, v, attention=F.scaled_dot_product_attention):
+        n, m = q.shape[2], k.shape[2]
+        return attention(q, k, v, attn_mask=torch.ones(n, m, dtype=torch.bool).tril(m - n))
+
     @wrong("a later value changes no earlier result")
     def sees_all(q, k, v):
         return _softmax(q @ k.mT / math.sqrt(q.shape[-1])) @ v
@@ -567,6 +572,32 @@ def rms_norm(x, gain, eps): ...
             given="numbers near 1000, whose squares overflow float16",
             because="x.float() before the square",
         )
+        coarse, gain = (t.randn(256, 256) * (1 + t.rand(256, 1))).bfloat16(), t.rand(256) + 0.5
+        out = t.call(rms_norm, coarse, gain, 1e-6)
+        t.true(
+            "bfloat16 comes back as bfloat16", out.dtype == torch.bfloat16, out.dtype, "bfloat16"
+        )
+        want = F.rms_norm(coarse.double(), (256,), gain.double(), 1e-6)
+        for axis, given in ((1, "row"), (0, "column")):
+            t.near(
+                "bfloat16 is normed in float32 too, gain and all",
+                ((out * want).sum(axis) / want.square().sum(axis) - 1).abs().max().item(),
+                0.0,
+                2.5e-3,
+                given=f"256 rows of 256 bfloat16 numbers; the largest relative error of a {given}",
+                because="a root rounded to bfloat16 spoils a whole row, a gain a whole column",
+            )
+
+    @wrong("bfloat16 is normed in float32 too")
+    def float32_for_float16_only(x, gain, eps):
+        y = x.float() if x.dtype == torch.float16 else x
+        return (y / (y.square().mean(-1, keepdim=True) + eps).sqrt() * gain).to(x.dtype)
+
+    @wrong("bfloat16 is normed in float32 too")
+    def gain_rounded(x, gain, eps):
+        y = x.float()
+        y = (y * (y.square().mean(-1, keepdim=True) + eps).rsqrt()).to(x.dtype)
+        return y * gain.to(x.dtype)
 
     @wrong("no mean is taken away")
     def layer_norm(x, gain, eps):
@@ -802,6 +833,20 @@ def cache_step(q, k, v, cache): ...
             ),
         )
         t.equal("an older cache stays as it was", tuple(two), tuple(held))
+        other = [t.randn(2, 3, 1, 5) for _ in range(3)]
+        _, branch = t.call(cache_step, *other, two)
+        t.equal(
+            "it continues the cache that it is given",
+            tuple(branch),
+            tuple(torch.cat(pair, 2) for pair in zip(held, other[1:])),
+            given="another third token, after the cache of two",
+            because="one start may be continued in several ways: keep nothing between two calls",
+        )
+
+    @wrong("it continues the cache that it is given")
+    def remembers_by_itself(q, k, v, cache, own=[]):  # noqa: B006  the default is the fault
+        own[:] = _joined(k, v, own if cache is not None else None)
+        return F.scaled_dot_product_attention(q, *own), tuple(own)
 
     @wrong("step by step equals one causal pass")
     def without_itself(q, k, v, cache):

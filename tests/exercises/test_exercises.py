@@ -282,4 +282,7 @@ def test_a_forbidden_call_is_seen_and_put_back():
     t.without(F, "relu", lambda x: x.clamp(min=0), torch.zeros(2))
     with pytest.raises(engine.Refused, match="relu is not called"):
         t.without(F, "relu", lambda x: F.relu(x), torch.zeros(2))
+    attention = F.scaled_dot_product_attention
+    with pytest.raises(engine.Refused, match="scaled_dot_product_attention is not called"):
+        t.without(F, "scaled_dot_product_attention", attention, *torch.zeros(3, 1, 1, 2))
     assert F.relu is original
