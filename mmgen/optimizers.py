@@ -19,7 +19,7 @@ schedule. `adamw` makes the usual optimizer; `gradients_of`, `clip_gradients`,
 __all__ = [
     "Recipe", "lr_factor", "set_learning_rate", "adamw", "gradients_of", "clip_gradients",
     "optimizer_step", "EMA", "orthogonal", "Muon", "embeddings", "matrix_optimizers",
-    "refuse_tables",
+    "frozen_parts", "to_training", "refuse_tables",
 ]  # fmt: skip
 
 import copy
@@ -137,10 +137,17 @@ def optimizer_step(optimizers, scaler=None, resting=False):
 
 class EMA:
     """A running average of a model's weights: `.model` is the averaged copy, in eval mode. The
-    decay is min(`decay`, (1 + s) / (10 + s)) after `s` updates; `decay` in [0, 1).
+    decay is min(`decay`, (1 + s) / (10 + s)) after `s` updates; `decay` in [0, 1). TypeError for
+    weights of half precision, in which such small steps are lost.
     """
 
     def __init__(self, model, decay):
+        for name, p in model.named_parameters():
+            if p.dtype in (torch.bfloat16, torch.float16):
+                raise TypeError(
+                    f"{name} is {p.dtype}, in which an average does not move; expected float32 "
+                    "weights (Recipe(precision='bf16') computes in bfloat16 all the same)"
+                )
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
@@ -244,6 +251,25 @@ def matrix_optimizers(
     if rest:
         optimizers.append(torch.optim.AdamW(rest, adam_lr, betas=(0.9, 0.99), weight_decay=0.0))
     return optimizers
+
+
+def frozen_parts(model) -> list:
+    """(module, its mode) of every part with weights of which none is trained, and of all inside it:
+    such a part keeps its mode while the rest is trained.
+    """
+    found = {}
+    for part in model.modules():
+        weights = list(part.parameters())
+        if weights and not any(p.requires_grad for p in weights):
+            found |= {inner: inner.training for inner in part.modules()}
+    return list(found.items())
+
+
+def to_training(model, frozen):
+    "Training mode for all of `model` but its `frozen_parts`."
+    model.train()
+    for part, mode in frozen:
+        part.training = mode
 
 
 def refuse_tables(model, optimizers):

@@ -103,6 +103,7 @@ class Run(FitOptions):
     accelerator: object  # Accelerate: devices, precision, processes
     device: torch.device  # of model and batches
     model: nn.Module  # what is trained
+    frozen: list  # (module, its mode) of the parts that are not: they keep it
     recipe: Recipe  # how
     batches: object  # on what
     optimizers: list  # all of them; a checkpoint keeps them in this order

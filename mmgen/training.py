@@ -48,12 +48,14 @@ from .optimizers import (
     Recipe,
     adamw,
     clip_gradients,
+    frozen_parts,
     gradients_of,
     lr_factor,
     matrix_optimizers,
     optimizer_step,
     refuse_tables,
     set_learning_rate,
+    to_training,
 )
 from .runs import (
     FitOptions,
@@ -300,7 +302,9 @@ def _start(model, loss_fn, batches, recipe, device, optimizer, options):
     accelerator = accelerator_for(device, recipe.precision, len(losses))
     if accelerator.num_processes > 1 or device.index is None:
         device = accelerator.device
-    params = [p for p in model.to(device).train().parameters() if p.requires_grad]
+    frozen = frozen_parts(model)
+    to_training(model.to(device), frozen)
+    params = [p for p in model.parameters() if p.requires_grad]
     made = _as_list(optimizer(params) if optimizer else adamw(params, recipe))
     players = [_as_list(entry) for entry in made] if len(losses) > 1 else [made]
     if len(players) != len(losses):
@@ -315,6 +319,7 @@ def _start(model, loss_fn, batches, recipe, device, optimizer, options):
         accelerator=accelerator,
         device=device,
         model=model,
+        frozen=frozen,
         recipe=recipe,
         batches=batches,
         optimizers=optimizers,
@@ -353,17 +358,13 @@ def _advance(run) -> TrainingState:
     "One step with its bookkeeping: spikes, validation, history, seconds."
     started = time.perf_counter()
     if not run.model.training:
-        run.model.train()
+        to_training(run.model, run.frozen)
     result = training_step(run)
     run.step += 1
     _note_spike(run, result.loss)
-    row = {
-        "step": run.step,
-        "loss": result.loss,
-        "lr": run.optimizers[0].param_groups[0]["lr"],
-        "grad_norm": result.grad_norm,
-        **result.logs,
-    }
+    lr = run.optimizers[0].param_groups[0]["lr"]
+    row = dict(step=run.step, loss=result.loss, lr=lr, grad_norm=result.grad_norm)
+    row |= result.logs
     told_to_stop = run.signals and run.signals.caught  # then saving comes first
     last = run.step == run.recipe.steps
     if run.validate and (run.step % run.validate_every == 0 or last) and not told_to_stop:
@@ -390,7 +391,7 @@ def _validate(run):
     if run.accelerator.num_processes > 1:
         value = run.accelerator.reduce(value, "mean")
     value = value.item()
-    run.model.train()
+    to_training(run.model, run.frozen)
     run.waited += 1
     if not math.isnan(value) and (run.best is None or value < run.best):
         run.best = value

@@ -815,3 +815,55 @@ def test_a_folder_of_other_optimizers_is_refused(tmp_path):
         go(lambda params: torch.optim.AdamW(params, 1e-4))
     with pytest.raises(ValueError, match="optimizer 0 was not a SGD"):
         go(lambda params: torch.optim.SGD(params, 1e-2, momentum=0.9))
+
+
+class Guided(nn.Module):
+    "A layer that learns in front of a part that others trained."
+
+    def __init__(self, mode):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.part = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+        self.part.train(mode).requires_grad_(False)
+
+    def forward(self, x):
+        return self.part(self.layer(x))
+
+
+@pytest.mark.parametrize("mode", [False, True])
+def test_a_frozen_part_keeps_its_mode(mode):
+    model = Guided(mode)
+    norm = model.part[1]
+    seen = []
+
+    def loss(model, batch):
+        seen.append([m.training for m in (model, model.layer, *model.part)])
+        return model(batch).square().mean()
+
+    x = torch.randn(64, 2) + 3
+    recipe = Recipe(steps=6)
+    options = dict(validate=lambda m: m(x).mean(), validate_every=2, device="cpu", progress=False)
+    run(fit(model, loss, Batches(x, 8), recipe, **options))
+    assert seen == [[True, True, mode, mode, mode]] * 6
+    assert (norm.num_batches_tracked > 0) == mode
+
+
+def test_a_model_that_was_loaded_in_evaluation_mode_is_trained():
+    model = Guided(False).eval()
+    state = run(
+        fit(
+            model,
+            lambda m, b: m(b).square().mean(),
+            Batches(torch.randn(8, 2), 4),
+            Recipe(steps=1),
+            device="cpu",
+            progress=False,
+        )
+    )
+    assert state.model.layer.training and not state.model.part[2].training
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_an_average_of_half_precision_is_refused(dtype):
+    with pytest.raises(TypeError, match=f"weight is {dtype}, in which an average does not move"):
+        EMA(nn.Linear(2, 2).to(dtype), 0.999)
