@@ -168,6 +168,20 @@ def reparameterize(mean, logvar, eps): ...
             given="5 x 3 random numbers",
             because="logvar is the logarithm of sigma squared: sigma = exp(logvar / 2)",
         )
+        t.equal(
+            "any mean and any variance are allowed",
+            t.call(reparameterize, mean * 0 + 9.0, mean * 0 - 18.0, eps * 0 + 1.0),
+            torch.full((5, 3), 9 + math.exp(-9)),
+            given="mean 9, logvar -18, eps 1",
+            because="a clamp makes it another distribution",
+        )
+        t.equal(
+            "any mean and any variance are allowed",
+            t.call(reparameterize, mean * 0, mean * 0 + 12.0, eps * 0 + 1.0),
+            torch.full((5, 3), math.exp(6)),
+            given="mean 0, logvar 12, eps 1",
+            because="a clamp makes it another distribution",
+        )
         m, v = mean.clone().requires_grad_(), logvar.clone().requires_grad_()
         out = t.call(reparameterize, m, v, eps)
         t.true(
@@ -212,6 +226,14 @@ def reparameterize(mean, logvar, eps): ...
     @wrong("a gradient reaches mean and logvar")
     def half_cut(mean, logvar, eps):
         return mean + (logvar / 2).exp().detach() * eps
+
+    @wrong("any mean and any variance are allowed")
+    def bounded(mean, logvar, eps):
+        return mean + (logvar.clamp(-10, 10) / 2).exp() * eps
+
+    @wrong("any mean and any variance are allowed")
+    def bounded_draw(mean, logvar, eps):
+        return (mean + (logvar / 2).exp() * eps).clamp(-5, 5)
 
 
 class KL(Exercise):
@@ -274,6 +296,15 @@ def kl(mean, logvar): ...
                 "the term with the logarithm is minus logvar, and logvar belongs to sigma squared"
             ),
         )
+        wide = torch.tensor([[math.log(1e-6)], [math.log(1e4)]])
+        t.equal(
+            "narrow and wide clouds cost what the formula says",
+            t.call(kl, torch.zeros(2, 1), wide),
+            torch.tensor([6.407756, 4994.89483]),
+            atol=1e-3,
+            given="mean 0, variances 1e-6 and 1e4",
+            because="a clamped logvar makes a narrow cloud too cheap",
+        )
         x = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
         per_value = torch.stack(
             [_integral(x, m, v) for m, v in zip(mean.flatten().double(), logvar.flatten().double())]
@@ -321,6 +352,11 @@ def _integral(x, mean, logvar):
     log_q = -0.5 * ((x - mean) ** 2 / logvar.exp() + logvar + math.log(2 * math.pi))
     log_p = -0.5 * (x**2 + math.log(2 * math.pi))
     return (log_q.exp() * (log_q - log_p)).sum() * (x[1] - x[0])
+
+    @wrong("narrow and wide clouds cost what the formula says")
+    def bounded(mean, logvar):
+        logvar = logvar.clamp(-5, 5)
+        return 0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(1)
 
 
 class ELBO(Exercise):
@@ -515,9 +551,9 @@ class Encoder(nn.Module):
         def __init__(self, channels, size, dim):
             super().__init__()
             self.net = nn.Sequential(
-                nn.Conv2d(channels, 8, 4, 2),
+                nn.Conv2d(channels, 8, 3, 2, 1),
                 nn.ReLU(),
-                nn.Conv2d(8, 16, 4, 2),
+                nn.Conv2d(8, 16, 3, 2, 1),
                 nn.ReLU(),
                 nn.Flatten(),
             )
@@ -527,16 +563,14 @@ class Encoder(nn.Module):
             return self.head(self.net(x))
 
     def check(t, Encoder):
-        for channels, size, dim in ((3, 32, 5), (1, 28, 7)):
+        for channels, size, dim in ((3, 32, 5), (1, 28, 7), (2, 4, 3)):
             enc, x = t.call(Encoder, channels, size, dim), t.rand(2, channels, size, size) * 2 - 1
             given = f"2 images of {channels} x {size} x {size}, dim {dim}"
             t.true(
                 "it is a module with weights before it has seen an image",
-                isinstance(enc, nn.Module)
-                and any(p.ndim == 4 for p in enc.parameters())
-                and any(p.ndim == 2 for p in enc.parameters()),
-                "no convolution or no linear layer among its parameters",
-                "both",
+                isinstance(enc, nn.Module) and sum(p.ndim > 1 for p in enc.parameters()) > 1,
+                "fewer than two layers among its parameters",
+                "the convolutions and the linear layer",
                 given,
                 "layers made inside forward are new at every call, and no optimizer knows them",
             )
@@ -563,7 +597,7 @@ class Encoder(nn.Module):
                 because="the batch axis was flattened too",
             )
             other = x.clone()
-            other[:, :, 2 : size - 2, 2 : size - 2] *= -1
+            other[:, :, 1 : size - 1, 1 : size - 1] *= -1
             t.true(
                 "every image reaches the output",
                 (t.call(enc, other) - out).abs().max() > 1e-6,
@@ -670,6 +704,19 @@ class Encoder(nn.Module):
         def forward(self, x):
             return self.head(self.conv(x))
 
+    @wrong("Kernel size can't be greater than actual input size")
+    class fits_large_sizes(nn.Module):
+        def __init__(self, channels, size, dim):
+            super().__init__()
+            self.net = nn.Sequential(
+                nn.Conv2d(channels, 8, 4, 2), nn.ReLU(), nn.Conv2d(8, 16, 4, 2), nn.ReLU()
+            )
+            side = (size // 2 - 5) // 2 + 1
+            self.head = nn.Linear(16 * side**2, dim)
+
+        def forward(self, x):
+            return self.head(self.net(x).flatten(1))
+
 
 class DecoderBug(Exercise):
     "a decoder with three faults"
@@ -678,8 +725,8 @@ class DecoderBug(Exercise):
     difficulty, importance, minutes = 3, 4, 10
     covers = ("S0-B1.5", "S0-B2.2", "S4-B4.4", "S4-B4.5", "S2-B3.2", "S4-B4", "S0-B1")
     task = (
-        "This decoder should turn `(b, dim)` into images `(b, channels, 32, 32)` in [-1, 1], "
-        "starting from a 4 x 4 grid of 16 "
+        "This decoder should turn `(b, dim)` into images `(b, channels, 32, 32)` with "
+        "values from -1 to 1, starting from a 4 x 4 grid of 16 "
         "features. Repair it: "
         "a layer that is never called, sizes that are exchanged, and sides that grow wrongly."
     )
@@ -759,6 +806,20 @@ class Decoder(nn.Module):
                 (5, channels, 32, 32),
                 given,
                 "kernel 4, stride 2 doubles the side only with padding 1: 4, 8, 16, 32",
+            )
+            t.equal(
+                "two calls agree",
+                t.call(dec, z),
+                x_hat,
+                given=given,
+                because="a layer made inside forward has other weights at every call",
+            )
+            t.equal(
+                "latents do not mix",
+                t.call(dec, z[1:2]),
+                x_hat[1:2],
+                given="the second latent alone",
+                because="a view moved numbers of one latent into the image of another",
             )
             large = t.call(dec, 1e4 * z)
             t.true(
@@ -910,6 +971,36 @@ class Decoder(nn.Module):
         def forward(self, z):
             return F.pad(self.up(self.start(z).view(-1, 16, 4, 4)), (5, 5, 5, 5))
 
+    @wrong("two calls agree")
+    class start_in_forward(nn.Module):
+        def __init__(self, dim, channels):
+            super().__init__()
+            self.dim = dim
+            self.up = nn.Sequential(
+                nn.ConvTranspose2d(16, 8, 4, 2, 1),
+                nn.ReLU(),
+                nn.ConvTranspose2d(8, channels, 4, 4),
+                nn.Tanh(),
+            )
+
+        def forward(self, z):
+            return self.up(nn.Linear(self.dim, 256)(z).view(-1, 16, 4, 4))
+
+    @wrong("latents do not mix")
+    class mixes_latents(nn.Module):
+        def __init__(self, dim, channels):
+            super().__init__()
+            self.start = nn.Linear(dim, 256)
+            self.up = nn.Sequential(
+                nn.ConvTranspose2d(16, 8, 4, 2, 1),
+                nn.ReLU(),
+                nn.ConvTranspose2d(8, channels, 4, 4),
+                nn.Tanh(),
+            )
+
+        def forward(self, z):
+            return self.up(self.start(z).view(16, -1, 4, 4).transpose(0, 1))
+
 
 class MirrorBug(Exercise):
     "a loss that broadcasting hides"
@@ -918,9 +1009,8 @@ class MirrorBug(Exercise):
     difficulty, importance, minutes = 3, 4, 10
     covers = ("S0-B1.6", "S0-B1.7", "S4-B4.6", "S0-B2.6")
     task = (
-        "This autoencoder should return reconstructions of its input's own shape for every "
-        "side that 8 divides, and be more "
-        "than a linear map. "
+        "Called with images, this autoencoder should return reconstructions of their own shape "
+        "for every side that 8 divides, and be more than a linear map. "
         "Repair it. Its author noticed nothing: the targets were single pixels, and the loss "
         "broadcast."
     )
@@ -991,7 +1081,7 @@ class Mirror(nn.Module):
             "forward(self, x)",
             because="encode and decode alone are never called by model(x)",
         )
-        for side in (32, 64):
+        for side in (32, 64, 8):
             x = t.randn(3, 1, side, side)
             t.shape(
                 "the output has the shape of the input",
@@ -1106,7 +1196,8 @@ class HeadsBug(Exercise):
         "From features `h` of shape `(b, n)` this module should return `(mean, logvar)` of a "
         "Gaussian posterior, each `(b, d)`; "
         "`logvar` is "
-        "$\\ln\\sigma^2$. As it stands each latent can carry half a bit at most. Repair it."
+        "$\\ln\\sigma^2$. As it stands each latent can carry half a bit at most. Repair it: "
+        "a mean may be any number, $\\sigma$ small or large."
     )
     starter = """
 class Heads(nn.Module):
@@ -1163,6 +1254,14 @@ class Heads(nn.Module):
         mean, logvar = out
         for name, v in (("mean", mean), ("logvar", logvar)):
             t.shape(f"{name} is (b, d)", v, (50, 4), "50 rows of 6 features, d = 4")
+        for name, v, again in zip(("mean", "logvar"), (mean, logvar), t.call(heads, h)):
+            t.equal(
+                f"{name} is the same at a second call",
+                again,
+                v,
+                given="50 rows of 6 features, twice",
+                because="a layer made inside forward has other weights at every call",
+            )
         t.true(
             "the mean reaches any value",
             mean.max() > 2 and mean.min() < -2,
@@ -1274,6 +1373,15 @@ class Heads(nn.Module):
         def forward(self, h):
             return self.mean(h), self.logvar(h)
 
+    @wrong("mean is the same at a second call")
+    class made_in_forward(nn.Module):
+        def __init__(self, n, d):
+            super().__init__()
+            self.n, self.d = n, d
+
+        def forward(self, h):
+            return nn.Linear(self.n, self.d)(h), nn.Linear(self.n, self.d)(h)
+
 
 class TargetBug(Exercise):
     "an autoencoder that is shown labels"
@@ -1285,8 +1393,8 @@ class TargetBug(Exercise):
         "`batch` is `(x, y)`: images `(b, 1, h, w)` and integer labels `(b,)`. Return the "
         "reconstruction loss of the "
         "autoencoder `model`: the mean "
-        "squared error over all pixels, a single number. An output of another shape than `x` "
-        "must raise ValueError."
+        "squared error over all pixels, a tensor of one number whose gradient reaches the model. "
+        "An output of another shape than `x` must raise ValueError."
     )
     starter = """
 def loss(model, batch):
@@ -1358,6 +1466,7 @@ def loss(model, batch):
             "one pixel": lambda v: v.mean((2, 3), keepdim=True),
             "half the side": lambda v: v[:, :, ::2, ::2],
             "one image": lambda v: v[:1],
+            "the image on its side": lambda v: v.mT,
         }.items():
             t.true(
                 "another shape raises ValueError",
@@ -1432,3 +1541,11 @@ def _raises(f, *args):
     except Exception:
         return False
     return False
+
+    @wrong("another shape raises ValueError")
+    def counts_pixels(model, batch):
+        x, _ = batch
+        x_hat = model(x)
+        if x_hat.numel() != x.numel():
+            raise ValueError("shapes differ")
+        return F.mse_loss(x_hat.reshape(x.shape), x)

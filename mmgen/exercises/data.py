@@ -16,8 +16,8 @@ class ToUint8(Exercise):
     difficulty, importance, minutes = 1, 4, 4
     task = (
         "Turn a float tensor `x` of any shape, meant to lie in [-1, 1], into uint8 counts: -1 "
-        "is 0, 1 is 255. A model overshoots now "
-        "and then: what lies outside goes to the nearer end."
+        "is 0, 1 is 255, even steps between, each number to the nearest count. A model overshoots "
+        "now and then: what lies outside goes to the nearer end."
     )
     starter = """
 def to_uint8(x): ...
@@ -67,6 +67,16 @@ def to_uint8(x): ...
             given="every count / 127.5 - 1, in two rows",
             because="a cast cuts the fraction off: round first",
         )
+        grid = counts[:255].view(3, 5, 17)
+        for part, want in ((0.25, grid), (0.75, grid + 1)):
+            got = t.call(to_uint8, (grid + part) / 127.5 - 1)
+            t.equal(
+                "each number goes to the nearest count",
+                got.long(),
+                want,
+                given=f"(count + {part}) / 127.5 - 1, shape (3, 5, 17)",
+                because="round, neither up nor down; the shape stays",
+            )
         got = t.call(to_uint8, torch.tensor([[-1.2, 1.01, 7.0]])).long()
         t.equal(
             "what lies outside goes to the nearer end",
@@ -95,6 +105,14 @@ def to_uint8(x): ...
     @wrong("it returns uint8")
     def floats(x):
         return ((x + 1) * 127.5).round().clamp(0, 255)
+
+    @wrong("each number goes to the nearest count")
+    def rounded_up(x):
+        return ((x.clamp(-1, 1) + 1) * 127.5 - 1e-3).ceil().to(torch.uint8)
+
+    @wrong("each number goes to the nearest count")
+    def equal_bins(x):
+        return ((x + 1) * 128).floor().clamp(0, 255).to(torch.uint8)
 
 
 class FromCamera(Exercise):
@@ -164,6 +182,18 @@ def from_camera(photos): ...
                 "permute moves an axis"
             ),
         )
+        depth = t.randint(0, 256, (1, 2, 3, 4)).to(torch.uint8)
+        t.shape(
+            "every channel is kept",
+            t.call(from_camera, depth),
+            (1, 4, 2, 3),
+            given="photos (1, 2, 3, 4), colour and depth",
+            because="c is the last axis of the argument, not 3",
+        )
+
+    @wrong("every channel is kept")
+    def three_channels(photos):
+        return photos[..., :3].permute(0, 3, 1, 2).float() / 127.5 - 1
 
     @wrong("each pixel keeps its place")
     def reshaped(photos):
@@ -247,6 +277,13 @@ def entropy(values): ...
             given="[[0, 0, 0, 0], [-1, -1, 7, 8]]",
             because="each surprise -log2 p counts p times",
         )
+        t.equal(
+            "numbers that differ are values of their own",
+            t.call(entropy, torch.tensor([-1, 1, 255, 257])),
+            2.0,
+            given="[-1, 1, 255, 257]",
+            because="abs and a cast to uint8 make one value of two",
+        )
         t.near(
             "a shuffle changes nothing",
             t.call(entropy, torch.arange(32).flip(0).view(4, 8)),
@@ -279,6 +316,16 @@ def entropy(values): ...
     def whole_bits(values):
         p = values.flatten().unique(return_counts=True)[1] / values.numel()
         return float(math.ceil(-(p * p.log2()).sum().item()))
+
+    @wrong("numbers that differ are values of their own")
+    def of_absolute_values(values):
+        p = values.flatten().abs().unique(return_counts=True)[1] / values.numel()
+        return -(p * p.log2()).sum().item()
+
+    @wrong("numbers that differ are values of their own")
+    def of_bytes(values):
+        p = values.flatten().to(torch.uint8).unique(return_counts=True)[1] / values.numel()
+        return -(p * p.log2()).sum().item()
 
 
 class SplitByVoice(Exercise):
@@ -333,6 +380,12 @@ def split_by_voice(voices, test_voices): ...
             train + test,
             "integers, such as 0 for the first recording",
         )
+        t.true(
+            "positions are counted from 0",
+            all(0 <= i < 7 for i in train + test),
+            train + test,
+            "0 to 6 for seven recordings",
+        )
         shared = {voices[i] for i in train} & {voices[i] for i in test}
         t.true(
             "no voice is on both sides",
@@ -356,19 +409,20 @@ def split_by_voice(voices, test_voices): ...
             given=f"{voices}, test: ann, cy",
             because="compare whole names: 'ann' is part of 'joanna'",
         )
-        refused = False
-        try:
-            split_by_voice(list(voices), ["zoe"])
-        except ValueError:
-            refused = True
-        t.true(
-            "an unknown voice is an error",
-            refused,
-            "no ValueError",
-            "ValueError",
-            given="test: zoe",
-            because="a misspelt name would give an empty test, silently",
-        )
+        for names in (["zoe"], ["ann", "zoe"]):
+            refused = False
+            try:
+                split_by_voice(list(voices), list(names))
+            except ValueError:
+                refused = True
+            t.true(
+                "an unknown voice is an error",
+                refused,
+                "no ValueError",
+                "ValueError",
+                given=f"test: {', '.join(names)}",
+                because="a misspelt name would leave a voice out of the test, silently",
+            )
         train, test = t.call(split_by_voice, ["bob", "ann", "bob"], ["ann"])
         t.equal(
             "the first and the last recording are used too",
@@ -376,6 +430,23 @@ def split_by_voice(voices, test_voices): ...
             [0, 2, 1],
             given="bob, ann, bob, test: ann",
         )
+        for names, asked, want in (
+            (voices, ["joanna"], [[0, 1, 2, 4, 5, 6], [3]]),
+            (["ann", "Ann"], ["ann"], [[1], [0]]),
+            (["cy", "bob", "ann", "cy"], ["ann"], [[0, 1, 3], [2]]),
+        ):
+            t.equal(
+                "names are compared whole, positions rise",
+                [list(part) for part in t.call(split_by_voice, list(names), list(asked))],
+                want,
+                given=f"{names}, test: {', '.join(asked)}",
+                because="v in text finds parts of names; a sort by name breaks the order",
+            )
+        try:
+            got = [list(part) for part in split_by_voice(["ann", "bob"], [])]
+        except ValueError as error:
+            got = f"ValueError: {error}"
+        t.equal("an empty test is no error", got, [[0, 1], []], given="ann, bob, test: nobody")
 
     @wrong("no voice is on both sides")
     def at_a_position(voices, test_voices):
@@ -408,6 +479,45 @@ def split_by_voice(voices, test_voices): ...
     def names(voices, test_voices):
         return [v for v in voices if v not in test_voices], [v for v in voices if v in test_voices]
 
+    @wrong("positions are counted from 0")
+    def from_one(voices, test_voices):
+        return [i for i, v in enumerate(voices, 1) if v not in test_voices], [
+            i for i, v in enumerate(voices, 1) if v in test_voices
+        ]
+
+    @wrong("an unknown voice is an error")
+    def only_if_none_is_known(voices, test_voices):
+        test = [i for i, v in enumerate(voices) if v in test_voices]
+        if not test:
+            raise ValueError
+        return [i for i, v in enumerate(voices) if v not in test_voices], test
+
+    @wrong("names are compared whole, positions rise")
+    def by_name(voices, test_voices):
+        if set(test_voices) - set(voices):
+            raise ValueError
+        order = sorted(range(len(voices)), key=lambda i: voices[i])
+        return [i for i in order if voices[i] not in test_voices], [
+            i for i, v in enumerate(voices) if v in test_voices
+        ]
+
+    @wrong("names are compared whole, positions rise")
+    def in_a_text(voices, test_voices):
+        if set(test_voices) - set(voices):
+            raise ValueError
+        text = " ".join(test_voices)
+        return [i for i, v in enumerate(voices) if v not in text], [
+            i for i, v in enumerate(voices) if v in text
+        ]
+
+    @wrong("an empty test is no error")
+    def demands_a_test(voices, test_voices):
+        if not test_voices or set(test_voices) - set(voices):
+            raise ValueError
+        return [i for i, v in enumerate(voices) if v not in test_voices], [
+            i for i, v in enumerate(voices) if v in test_voices
+        ]
+
 
 class OneVocabulary(Exercise):
     "One vocabulary for two modalities"
@@ -419,8 +529,8 @@ class OneVocabulary(Exercise):
         "`text` (b, n) holds ids below `n_text`, `image` (b, h, w) codes below `n_image`. "
         "Return int64 (b, n + h * w): the "
         "text, then the "
-        "codes row by row, with no id used by both. Text ids stay as they are. An id outside "
-        "its range is a ValueError."
+        "codes row by row, with no id used by both and none left out between them. Text ids stay "
+        "as they are. An id outside its range is a ValueError."
     )
     starter = """
 def join(text, n_text, image, n_image): ...
@@ -460,6 +570,7 @@ def join(text, n_text, image, n_image): ...
             given="text (2, 3), image (2, 2, 4)",
             because="flatten the grid from axis 1 on, join along axis 1",
         )
+        t.true("ids are int64", got.dtype == torch.int64, got.dtype, torch.int64)
         t.equal(
             "text ids stay as they are",
             got[:, :3],
@@ -562,6 +673,13 @@ def join(text, n_text, image, n_image): ...
     @wrong("text and codes follow each other")
     def stacked(text, n_text, image, n_image):
         return torch.cat([text.flatten(), image.flatten() + n_text])
+
+    @wrong("ids are int64")
+    def short_integers(text, n_text, image, n_image):
+        for ids, n in ((text, n_text), (image, n_image)):
+            if ids.min() < 0 or ids.max() >= n:
+                raise ValueError
+        return torch.cat([text, image.flatten(1) + n_text], 1).int()
 
 
 class Fuse(Exercise):
@@ -899,9 +1017,10 @@ def batches(images, labels, size):
         )
         t.equal(
             "batches are as large as asked for",
-            [len(x) for x, _ in batches(images, labels, 2)],
-            [2, 2, 2, 1],
-            given="7 images, size 2",
+            [len(x) for x, _ in batches(images, labels, 5)],
+            [5, 2],
+            given="7 images, size 5",
+            because="equal parts are not parts of `size`: only the last one is shorter",
         )
 
     @wrong("there are as many batches as needed")
@@ -929,6 +1048,11 @@ def batches(images, labels, size):
         for i in range(0, len(images), size):
             yield images[order[i : i + size]], labels[order[i : i + size]]
 
+    @wrong("batches are as large as asked for")
+    def equal_parts(images, labels, size):
+        n = -(-len(images) // size)
+        yield from zip(images.tensor_split(n), labels.tensor_split(n))
+
 
 class Offline(Exercise):
     "A lesson that needs the network"
@@ -944,7 +1068,7 @@ class Offline(Exercise):
         "file is missing **and** `download` is true; a missing file without it is a "
         "FileNotFoundError whose text contains "
         "`download=True`; and if "
-        "`fetch` fails, no file is left under `path`."
+        "`fetch` fails, its error goes on and no file is left under `path`."
     )
     starter = """
 def load(path, fetch, download=False):
@@ -996,7 +1120,7 @@ def load(path, fetch, download=False):
             return b"fresh"
 
         def broken():
-            raise ConnectionError("no network")
+            raise error
 
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder) / "here.bin"
@@ -1008,7 +1132,10 @@ def load(path, fetch, download=False):
                     got = f"{type(e).__name__}: {e}"
                 t.true(
                     "a file that is there is read without the network",
-                    got == b"kept" and not calls and here.read_bytes() == b"kept",
+                    got == b"kept"
+                    and not calls
+                    and here.is_file()
+                    and here.read_bytes() == b"kept",
                     f"{got}, {len(calls)} fetches",
                     "b'kept' and no fetch",
                     given=f"the file exists, download={download}",
@@ -1017,6 +1144,15 @@ def load(path, fetch, download=False):
                         "what was there"
                     ),
                 )
+            here.write_bytes(b"")
+            got = t.call(load, here, fetch, True)
+            t.true(
+                "an empty file is there too",
+                got == b"" and not calls,
+                f"{got}, {len(calls)} fetches",
+                "b'' and no fetch",
+                given="the file exists and is empty",
+            )
             try:
                 text = f"no error, {load(Path(folder) / 'none.bin', fetch)}"
             except FileNotFoundError as e:
@@ -1028,6 +1164,13 @@ def load(path, fetch, download=False):
                 "FileNotFoundError that names download=True, and no fetch",
                 given="the file is missing",
                 because="nothing goes over the network unless asked",
+            )
+            t.true(
+                "a refusal leaves no file",
+                not (Path(folder) / "none.bin").exists(),
+                "a file",
+                "no file",
+                given="the file is missing",
             )
             new = Path(folder) / "new.bin"
             got = t.call(load, new, fetch, True)
@@ -1041,27 +1184,28 @@ def load(path, fetch, download=False):
                 "b'fresh', 1 fetch, the file",
                 given="the file is missing, download=True",
             )
-            half, failed = Path(folder) / "half.bin", False
-            try:
-                load(half, broken, True)
-            except ConnectionError:
-                failed = True
-            t.true(
-                "a failed download is loud",
-                failed,
-                "no ConnectionError",
-                "the error of fetch",
-                given="fetch raises",
-                because="an error that is swallowed turns up later as bad data",
-            )
-            t.true(
-                "a failed download leaves no file",
-                not half.exists(),
-                "a file",
-                "no file",
-                given="fetch raises",
-                because="the next run would take the empty file for the data",
-            )
+            for error in (ConnectionError("no network"), RuntimeError("no answer")):
+                half, failed = Path(folder) / "half.bin", False
+                try:
+                    load(half, broken, True)
+                except type(error):
+                    failed = True
+                t.true(
+                    "a failed download is loud",
+                    failed,
+                    f"no {type(error).__name__}",
+                    "the error of fetch",
+                    given="fetch raises",
+                    because="an error that is swallowed turns up later as bad data",
+                )
+                t.true(
+                    "a failed download leaves no file",
+                    not half.exists(),
+                    "a file",
+                    "no file",
+                    given=f"fetch raises {type(error).__name__}",
+                    because="the next run would take the empty file for the data",
+                )
 
     @wrong("a failed download leaves no file")
     def opens_first(path, fetch, download=False):
@@ -1117,3 +1261,50 @@ def load(path, fetch, download=False):
         if not path.exists():
             raise FileNotFoundError("pass download=True")
         return path.read_bytes()
+
+    @wrong("an empty file is there too")
+    def refills(path, fetch, download=False):
+        path = Path(path)
+        if not path.exists() or not path.read_bytes():
+            if not download:
+                raise FileNotFoundError("pass download=True")
+            raw = fetch()
+            path.write_bytes(raw)
+        return path.read_bytes()
+
+    @wrong("a refusal leaves no file")
+    def leaves_a_trace(path, fetch, download=False):
+        path = Path(path)
+        if not path.exists():
+            if not download:
+                path.touch()
+                raise FileNotFoundError("pass download=True")
+            raw = fetch()
+            path.write_bytes(raw)
+        return path.read_bytes()
+
+    @wrong("a failed download leaves no file")
+    def expects_one_error(path, fetch, download=False):
+        path = Path(path)
+        if not path.exists():
+            if not download:
+                raise FileNotFoundError("pass download=True")
+            path.touch()
+            try:
+                path.write_bytes(fetch())
+            except ConnectionError:
+                path.unlink()
+                raise
+        return path.read_bytes()
+
+    @wrong("read without the network")
+    def removes_it(path, fetch, download=False):
+        path = Path(path)
+        if not path.exists():
+            if not download:
+                raise FileNotFoundError("pass download=True")
+            raw = fetch()
+            path.write_bytes(raw)
+        raw = path.read_bytes()
+        path.unlink()
+        return raw

@@ -13,8 +13,11 @@ class CodeBits(Exercise):
     id = "tour.code_bits"
     difficulty, importance, minutes = 1, 4, 3
     covers = ("S0-F5", "S3-F17")
-    task = """`grid` is (rows, columns) of codes, each one of `n_codes`. Return how many bits the
-grid takes when every code is equally likely."""
+    task = (
+        "`grid` is a pair of whole numbers `(rows, columns)`, the size of a grid of codes, each "
+        "one of `n_codes`. Return how many bits the grid takes when every code is equally likely, "
+        "fractions of a bit included."
+    )
     starter = """
 def code_bits(grid, n_codes): ...
 """
@@ -108,7 +111,7 @@ def psnr(x_hat, x): ...
         return 20 * torch.log10(2 / torch.nn.functional.mse_loss(x_hat, x).sqrt())
 
     def check(t, psnr):
-        x = t.rand(3, 1, 4, 5) * 1.6 - 0.8
+        x = t.rand(3, 2, 4, 5) * 1.6 - 0.8
         t.near(
             "an error of 0.2 everywhere is 20 dB",
             t.call(psnr, x + 0.2, x),
@@ -138,6 +141,24 @@ def psnr(x_hat, x): ...
                 "PSNRs is another number"
             ),
         )
+        z = x + 0.02
+        z[:, 0] += 0.38
+        t.near(
+            "the mean runs over all channels",
+            t.call(psnr, z, x),
+            10 * math.log10(4 / ((0.16 + 0.0004) / 2)),
+            1e-3,
+            given="two channels, off by 0.4 and 0.02",
+            because="mean over all channels first, logarithm afterwards",
+        )
+        t.near(
+            "small errors give large values",
+            t.call(psnr, x + 0.002, x),
+            60.0,
+            1e-2,
+            given="x_hat = x + 0.002",
+            because="there is no upper end",
+        )
 
     @wrong("an error of 0.2 everywhere is 20 dB")
     def range_one(x_hat, x):
@@ -158,3 +179,11 @@ def psnr(x_hat, x): ...
     @wrong("expected  40")
     def per_error(x_hat, x):
         return 2 / (x_hat - x).square().mean().sqrt().item() * 2
+
+    @wrong("the mean runs over all channels")
+    def mean_of_channels(x_hat, x):
+        return (10 * torch.log10(4 / (x_hat - x).square().mean((0, 2, 3)))).mean().item()
+
+    @wrong("small errors give large values")
+    def bounded(x_hat, x):
+        return min(50.0, 10 * math.log10(4 / (x_hat - x).square().mean().item()))

@@ -4,6 +4,7 @@ import copy
 import math
 import random
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -184,7 +185,7 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
         return torch.tensor([at(p) for p in range(s * batch_size, (s + 1) * batch_size)])
 
     def check(t, batch_of):
-        state = torch.get_rng_state()
+        state, others = torch.get_rng_state(), (random.getstate(), str(np.random.get_state()))
         got = t.call(batch_of, 2, 7, 3, 0)
         t.shape(
             "every batch is full",
@@ -209,6 +210,13 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
                 "make a torch.Generator"
             ),
         )
+        t.true(
+            "the random numbers of others are left alone",
+            others == (random.getstate(), str(np.random.get_state())),
+            got="the global generator of random or of numpy has moved",
+            expected="its state as before",
+            because="random.Random(seed), np.random.default_rng(seed) are generators of your own",
+        )
         first = t.call(batch_of, 2, 70, 30, 0)
         torch.rand(5)
         t.equal(
@@ -220,9 +228,16 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
         )
 
         def stream(n, b, seed, passes):
-            return torch.cat(
-                [t.call(batch_of, s, n, b, seed) for s in range(passes * n // b)]
-            ).view(passes, n)
+            parts = [t.call(batch_of, s, n, b, seed) for s in range(passes * n // b)]
+            for s, part in enumerate(parts):
+                t.shape(
+                    "every batch is full",
+                    part,
+                    (b,),
+                    given=f"n = {n}, batch_size {b}, batch {s}",
+                    because="a batch may span more than two passes",
+                )
+            return torch.cat(parts).view(passes, n)
 
         for n, b in ((7, 3), (3, 7), (6, 2)):
             rows = stream(n, b, 1, 3 * b)
@@ -332,6 +347,30 @@ def batch_of(s, n, batch_size, seed):  # -> int64 (batch_size,)
             [order(p // n)[p % n] for p in range(s * batch_size, (s + 1) * batch_size)]
         )
 
+    @wrong("the random numbers of others are left alone")
+    def global_numpy(s, n, batch_size, seed):
+        np.random.seed(seed)
+        passes = -(-(s + 1) * batch_size // n)
+        stream = np.concatenate([np.random.permutation(n) for _ in range(passes)])
+        return torch.from_numpy(stream[s * batch_size : (s + 1) * batch_size].astype(np.int64))
+
+    @wrong("the random numbers of others are left alone")
+    def global_python(s, n, batch_size, seed):
+        random.seed(seed)
+        stream = []
+        while len(stream) < (s + 1) * batch_size:
+            stream += random.sample(range(n), n)
+        return torch.tensor(stream[s * batch_size : (s + 1) * batch_size])
+
+    @wrong("every batch is full")
+    def two_passes(s, n, batch_size, seed):
+        first, at = divmod(s * batch_size, n)
+        orders = [
+            torch.randperm(n, generator=torch.Generator().manual_seed(1000 * seed + p))
+            for p in (first, first + 1)
+        ]
+        return torch.cat(orders)[at : at + batch_size]
+
 
 class Trainable(Exercise):
     "A network with something to train"
@@ -392,10 +431,13 @@ class Net(nn.Module):
                 "device or saved"
             ),
         )
-        t.equal(
+        part = {p.numel(): p for p in net.parameters()}
+        sizes = sorted(p.numel() for p in net.parameters())
+        t.true(
             "the parameters of two linear layers",
-            sorted(p.numel() for p in net.parameters()),
-            [3, 4, 12, 20],
+            sizes in ([3, 4, 12, 20], [3, 12, 20], [4, 12, 20], [12, 20]),
+            sizes,
+            "[3, 4, 12, 20]",
             given="Net(5, 4, 3)",
             because=(
                 "layers that are local variables of forward, or sit in a plain list, are "
@@ -411,6 +453,13 @@ class Net(nn.Module):
             out.detach(),
             because="each call makes new layers with new random weights",
         )
+        t.true(
+            "the output has a graph",
+            out.requires_grad,
+            "requires_grad=False",
+            "True",
+            because="no_grad and requires_grad_(False) leave nothing to train",
+        )
         out.square().sum().backward()
         t.true(
             "every parameter gets a gradient",
@@ -425,27 +474,26 @@ class Net(nn.Module):
                 "the parameters that an optimizer would be given are not those that made the output"
             ),
         )
-        part = {tuple(p.shape): p.tolist() for p in net.parameters()}
 
-        def line(v, w, b):
-            return [math.fsum(a * c for a, c in zip(v, row)) + k for row, k in zip(w, b)]
+        def line(v, n, m):  # weights are (n, m), as nn.Linear has them; own ones may be (m, n)
+            w = part[n * m].detach()
+            rows = (w if w.shape == (n, m) else w.reshape(m, n).T).tolist()
+            bias = part[n].flatten().tolist() if n in part else [0.0] * n
+            return [math.fsum(a * c for a, c in zip(v, row)) + k for row, k in zip(rows, bias)]
 
-        def matrix(n, m):  # (out, in), as nn.Linear has it; own weights may be (in, out)
-            return part.get((n, m)) or [list(row) for row in zip(*part[m, n])]
-
-        hidden = [[max(0.0, h) for h in line(v, matrix(4, 5), part[4,])] for v in x.tolist()]
+        hidden = [[max(0.0, h) for h in line(v, 4, 5)] for v in x.tolist()]
         t.equal(
             "linear, ReLU, linear",
             out,
-            torch.tensor([line(h, matrix(3, 4), part[3,]) for h in hidden]),
+            torch.tensor([line(h, 3, 4) for h in hidden]),
             given="the weights of your layers",
             because="the ReLU stands between the layers, once, and not after the last",
         )
         t.equal(
             "the sizes are arguments",
-            sorted(p.numel() for p in t.call(Net, 2, 3, 5).parameters()),
-            [3, 5, 6, 15],
-            given="Net(2, 3, 5)",
+            sorted(p.numel() for p in t.call(Net, 2, 3, 5).parameters())[-2:],
+            [6, 15],
+            given="Net(2, 3, 5), the weights",
         )
 
     @wrong("the parameters of two linear layers")
@@ -514,6 +562,32 @@ class Net(nn.Module):
 
         def forward(self, x):
             return self.second(self.first(x).relu()).relu()
+
+    @wrong("the output has a graph")
+    class without_a_graph(nn.Module):
+        def __init__(self, n_in, n_hidden, n_out):
+            super().__init__()
+            self.net = nn.Sequential(
+                nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out)
+            )
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.net(x)
+
+    @wrong("the parameters of two linear layers")
+    class normalised(nn.Module):
+        def __init__(self, n_in, n_hidden, n_out):
+            super().__init__()
+            self.net = nn.Sequential(
+                nn.Linear(n_in, n_hidden),
+                nn.BatchNorm1d(n_hidden),
+                nn.ReLU(),
+                nn.Linear(n_hidden, n_out),
+            )
+
+        def forward(self, x):
+            return self.net(x)
 
 
 class Loop(Exercise):
@@ -1088,6 +1162,13 @@ def clip(grads, limit):  # list of tensors, float -> (list of tensors, float)
                 "and after clipping it is 6.5"
             ),
         )
+        t.true(
+            "the length is a float",
+            isinstance(norm, float),
+            type(norm).__name__,
+            "float",
+            because="a tensor needs .item()",
+        )
         t.equal(
             "one factor for all tensors",
             new,
@@ -1188,6 +1269,13 @@ def clip(grads, limit):  # list of tensors, float -> (list of tensors, float)
             g.mul_(min(1.0, limit / max(norm, 1e-12)))
         return grads, norm
 
+    @wrong("the length is a float")
+    def length_as_a_tensor(grads, limit):
+        length = torch.cat([g.flatten() for g in grads]).norm()
+        if not length.isfinite():
+            raise ValueError
+        return [g / max(1.0, length.item() / limit) for g in grads], length
+
 
 class EmaUpdate(Exercise):
     "A running average that forgets its start"
@@ -1208,14 +1296,14 @@ def ema_update(average, weights, decay, s):  # lists of tensors -> list of tenso
     hints = (
         "Compute d first. At s = 0 it is 1/10 for every usual decay: the random start is "
         "nearly forgotten.",
-        "d belongs to the old average, 1 - d to the new weights; and weights are parameters, "
-        "so detach them.",
-        "[d * a + (1 - d) * w.detach() for a, w in zip(average, weights)]",
+        "d belongs to the old average, 1 - d to the new weights; and neither brings its "
+        "graph along.",
+        "[d * a.detach() + (1 - d) * w.detach() for a, w in zip(average, weights)]",
     )
 
     def reference(average, weights, decay, s):
         d = min(decay, (1 + s) / (10 + s))
-        return [d * a + (1 - d) * w.detach() for a, w in zip(average, weights)]
+        return [d * a.detach() + (1 - d) * w.detach() for a, w in zip(average, weights)]
 
     @torch.no_grad()
     def another(average, weights, decay, s):
@@ -1274,6 +1362,14 @@ def ema_update(average, weights, decay, s):  # lists of tensors -> list of tenso
             given="decay 0.05, s = 0",
             because="d never exceeds decay",
         )
+        t.true(
+            "no graph hangs on the average",
+            not any(v.requires_grad for v in ask([v.requires_grad_() for v in a], w, 0.75, 9)),
+            got="requires_grad=True",
+            expected="False",
+            given="an average that requires a gradient",
+            because="detach the average too",
+        )
         average, steps = [torch.zeros(1)], 300
         for s in range(steps):
             average = ask(average, [torch.tensor([s + 1.0])], 0.9, s)
@@ -1324,6 +1420,11 @@ def ema_update(average, weights, decay, s):  # lists of tensors -> list of tenso
     def into_the_model(average, weights, decay, s):
         d = min(decay, (1 + s) / (10 + s))
         return [w.data.lerp_(a, d) for a, w in zip(average, weights)]
+
+    @wrong("no graph hangs on the average")
+    def graph_of_the_average(average, weights, decay, s):
+        d = min(decay, (1 + s) / (10 + s))
+        return [d * a + (1 - d) * w.detach() for a, w in zip(average, weights)]
 
 
 class EarlyStop(Exercise):
@@ -1436,6 +1537,20 @@ def early_stop(losses, patience):  # list of floats, int >= 1 -> (int, int)
                 (2, 2),
                 "it counts as any other",
             ),
+            (
+                "a fall after NaN is one",
+                [3.0, nan, 2.0, 1.0],
+                2,
+                (3, 3),
+                "min of a list with NaN depends on where the NaN stands",
+            ),
+            (
+                "a small fall is a fall",
+                [1.0, 1.0 - 1e-6, 1.0 - 2e-6, 1.0 - 3e-6],
+                1,
+                (3, 3),
+                "the text asks for no least amount",
+            ),
         ):
             t.equal(
                 property,
@@ -1539,3 +1654,20 @@ def early_stop(losses, patience):  # list of floats, int >= 1 -> (int, int)
     def stops_at_the_minimum(losses, patience):
         best = losses.index(min(losses))
         return best, min(best + patience, len(losses) - 1)
+
+    @wrong("a fall after NaN is one")
+    def smallest_of_a_window(losses, patience):
+        for i in range(patience, len(losses)):
+            if not min(losses[i - patience + 1 : i + 1]) < min(losses[: i - patience + 1]):
+                return losses.index(min(losses[: i + 1])), i
+        return losses.index(min(losses)), len(losses) - 1
+
+    @wrong("a small fall is a fall")
+    def least_amount(losses, patience):
+        best = 0
+        for i, loss in enumerate(losses):
+            if loss < losses[best] - 1e-4:
+                best = i
+            elif i - best >= patience:
+                return best, i
+        return best, len(losses) - 1
