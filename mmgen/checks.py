@@ -95,3 +95,11 @@ def has_values(x: torch.Tensor) -> bool:
 def free_to_look(x: torch.Tensor) -> bool:
     "Whether the values of `x` can be read without making a GPU wait: it holds some, on the CPU."
     return has_values(x) and x.device.type == "cpu" and x.numel() > 0
+
+
+def as_labels(labels, device=None) -> torch.Tensor:
+    "`labels`, a tensor, an array or a list of numbers, as a tensor; TypeError for anything else."
+    try:
+        return torch.as_tensor(labels, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"labels is {labels!r:.60}; expected whole numbers, (n,)") from None

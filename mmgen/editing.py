@@ -24,7 +24,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from .checks import number, shaped
+from .checks import as_labels, number, shaped
 from .latent import LatentDiffusion, denoiser, evaluating
 from .samplers import finish, first_noise, sample, time_grid
 
@@ -69,7 +69,7 @@ def inpaint(
     if mask.dtype != torch.bool:
         raise TypeError(f"mask is {mask.dtype}; expected torch.bool, True where the image is kept")
     device = model.mean.device
-    labels = torch.as_tensor(labels, device=device)
+    labels = as_labels(labels, device)
     known = model.encode(images)  # (n, c, h, w)
     kept = whole_places(mask, width // known.shape[-1])
     if isinstance(times, str):
@@ -97,7 +97,7 @@ def vary(
     evaluating(model)
     number("t", t, 0, 1, "(]")
     device = model.mean.device
-    labels = torch.as_tensor(labels, device=device)
+    labels = as_labels(labels, device)
     z = model.encode(images)  # (n, c, h, w)
     eps = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed))
     x_t = model.path.add_noise(z, eps, torch.full((len(z),), float(t))).to(device)

@@ -28,7 +28,8 @@ import torch
 from torch import nn
 
 from .weights import Pretrained
-from .checks import known
+from .checks import as_labels, known
+from .core import check_images
 from .diffusion import logit_normal, noise_path
 from .predictions import KINDS, diffusion_loss
 from .dit import DiT, DiTConfig
@@ -91,7 +92,7 @@ class LatentSpace(nn.Module):
     def raw(self, images, batch_size: int = 500):  # (n, ., H, W) -> (n, c, h, w)
         "Latents on the tokenizer's own scale; images where there is none."
         if self.tokenizer is None:
-            return images
+            return check_images(images, "images")
         latents = []
         for part in images.split(batch_size):
             z = self.tokenizer.encode(part.to(self.mean))
@@ -219,7 +220,7 @@ def generate_latents(
     the solver draws noise.
     """
     evaluating(model)
-    labels = torch.as_tensor(labels)
+    labels = as_labels(labels)
     if labels.ndim != 1 or not len(labels):
         raise ValueError(f"labels has shape {tuple(labels.shape)}; expected (n,), at least one")
     if isinstance(times, str):

@@ -30,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .weights import Pretrained
-from .checks import floats, free_to_look, known, number, shaped, whole
+from .checks import as_labels, floats, free_to_look, known, number, shaped, whole
 from .core import eval_mode
 from .quantizer import check_indices
 from .transformer import (
@@ -389,7 +389,7 @@ def draw_images(
     generator = torch.Generator().manual_seed(seed)
     device = next(vqvae.parameters()).device
     images, codes = [], []
-    for part in torch.as_tensor(labels).split(batch_size):
+    for part in as_labels(labels).split(batch_size):
         grid = last_codes(prior.sample(part, generator=generator, **how)).view(-1, *prior.shape)
         codes.append(grid.cpu())
         images.append(vqvae.decode_indices(grid.to(device)).clamp(-1, 1).cpu())

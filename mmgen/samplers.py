@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import torch
 
-from .checks import floats, free_to_look, known, number, whole
+from .checks import as_labels, floats, free_to_look, known, number, whole
 from .diffusion import NoisePath
 from .predictions import convert
 
@@ -280,7 +280,7 @@ def labels_for(x, labels):
     "`labels` as a tensor (b,) for x (b, ...), or None. ValueError where their number does not fit."
     if labels is None:
         return None
-    labels = torch.as_tensor(labels, device=x.device)
+    labels = as_labels(labels, x.device)
     if labels.ndim == 0:
         return labels.expand(len(x))
     if labels.shape == x.shape[:1]:

@@ -191,8 +191,11 @@ class VQVAE(nn.Module, Codec):
         return self.decoder(z_q)
 
     def indices(self, x: torch.Tensor) -> torch.Tensor:
-        "The integers (b, h / factor, w / factor) of images (b, c, h, w)."
-        return self.quantize(self.encode(x)).indices
+        """The integers (b, h / factor, w / factor) of images (b, c, h, w). No codebook moves, in
+        training mode either.
+        """
+        with eval_mode(self.quantizer):
+            return self.quantize(self.encode(x)).indices
 
     def decode_indices(self, indices: torch.Tensor) -> torch.Tensor:
         "Images (b, c, h, w) of integers (b, h', w'). IndexError for a code that does not exist."

@@ -256,3 +256,16 @@ def test_half_precision_draws(vqvae, few):
     model = latents(vqvae).measure(few[0]).eval().bfloat16()
     images = generate(model, [1, 2], n_steps=2)
     assert images.dtype == torch.float32 and images.isfinite().all()
+
+
+@pytest.mark.parametrize("labels", ["3", None, {"a": 1}])
+def test_labels_that_are_no_numbers_are_named(labels):
+    model = pixels().eval()
+    with pytest.raises(TypeError, match="labels is .*; expected whole numbers"):
+        generate(model, labels, n_steps=2)
+
+
+def test_images_that_are_not_finite_are_no_latents():
+    model = pixels().eval()
+    with pytest.raises(ValueError, match="images has values"):
+        model.encode(torch.full((1, 1, 28, 28), float("nan")))

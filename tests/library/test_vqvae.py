@@ -292,3 +292,15 @@ def test_a_flipped_bit_in_the_weights_is_found(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(blob)
     with pytest.raises(CheckpointError, match="damaged"):
         load_weights(tmp_path / "model.safetensors")
+
+
+def test_codes_of_images_move_no_codebook_in_training_mode_either():
+    torch.manual_seed(0)
+    model = VQVAE(VQVAEConfig(width=8, n_codes=16, dim=4)).train()
+    x = torch.rand(8, 1, 28, 28) * 2 - 1
+    model(x)  # starts the codebook on data
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    codes = model.indices(x)
+    assert model.quantizer.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert torch.equal(codes, model.eval().indices(x))
