@@ -437,12 +437,11 @@ class EMAVectorQuantizer(VectorQuantizer):
         if self.decay == 1:
             return
         counts, sums = code_sums(z_e, indices, real, self.n_codes)  # (k,), (k, d)
-        some = counts.sum() > 0
-        weight = (1 - self.decay) * some.to(counts.dtype)
+        weight = (1 - self.decay) * (counts.sum() > 0).to(counts.dtype)
         self.counts.lerp_(counts, weight)
         self.sums.lerp_(sums, weight)
         self.codebook.copy_(self.sums / laplace(self.counts, self.eps)[:, None])
         if self.restart_below > 0:
-            dead = (self.counts < self.restart_below * self.counts.mean()) & some  # (k,)
+            dead = (self.counts < self.restart_below * self.counts.mean()) & (weight > 0)
             fresh = sample_rows(z_e, real, self.n_codes)
             restart(self.codebook, self.counts, self.sums, dead, fresh)
