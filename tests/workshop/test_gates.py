@@ -124,6 +124,7 @@ DEFECTS = [
         "cell 6: metadata 'execution'",
     ),
     ("clean metadata", printed(WIDGET), "a widget view is stored"),
+    ("claims hold", change(cell=4, metadata={"claims": ["a: b > c"]}), "names no two cells"),
     ("stable ids", change(cell=5, id="cell0001"), "'cell0001' stands 2 times"),
     ("stable ids", lambda nb: nb["cells"][2].pop("id"), "cell 3: has no id"),
     ("parameters cell", change(cell=3, metadata={}), "0 cells are tagged"),

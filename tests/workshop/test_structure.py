@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop import gates, repo
+from workshop import gates, page_gates, repo
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = repo.notebooks(ROOT)
@@ -139,7 +139,7 @@ def test_wheel_needs_no_course_packages():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_lesson_needs_only_what_is_installed(path):
-    code = "\n".join(repo.source(c) for _, c in gates.code_cells(repo.read(path)))
+    code = "\n".join(repo.source(c) for _, c in page_gates.code_cells(repo.read(path)))
     assert not re.findall(r"^\s*(?:from|import) (?:workshop|recipes|tests)\b.*", code, re.M)
 
 
