@@ -6,6 +6,8 @@ from pathlib import Path
 from . import links, places, records, repo
 
 OPEN, CLOSE = "<!-- notebooks -->", "<!-- /notebooks -->"
+# how the runs in the record were made
+BESIDE = "Up to two notebooks ran at once there, so that one alone takes less."
 PARTS = ("badges", "get", "install")
 
 
@@ -66,7 +68,11 @@ def table(root) -> str:
     )
     return "\n".join(
         rows
-        + (["", f"Minutes and peak memory were measured on: {'; '.join(where)}."] if where else [])
+        + (
+            ["", f"Minutes and peak memory were measured on: {'; '.join(where)}. {BESIDE}"]
+            if where
+            else []
+        )
     )
 
 
