@@ -23,8 +23,18 @@ def test_a_collection_is_whole(file):
         assert sum(mine) >= 4 and len(mine) - sum(mine) >= 10, f"{id}: 4 right and 10 wrong wanted"
 
 
+def some(found, right=2, wrong=4):
+    "The first answers of each kind to each exercise; `mutants --answers tests/answers` judges all."
+    left = {}
+    for a in found:
+        key = a.exercise, a.right
+        left[key] = left.get(key, right if a.right else wrong) - 1
+        if left[key] >= 0:
+            yield a
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
-def test_each_answer_is_judged_as_it_says(file):
-    found = answers.judge(answers.read(file))
+def test_answers_are_judged_as_they_say(file):
+    found = answers.judge(list(some(answers.read(file))))
     assert [(j.answer.place, j.answer.title, j.fault) for j in found if j.fault] == []
