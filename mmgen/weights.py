@@ -28,7 +28,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -175,11 +175,12 @@ class Pretrained(PyTorchModelHubMixin):
             with tempfile.TemporaryDirectory(prefix=".save-", dir=folder) as temp:
                 temp = Path(temp)
                 super().save_pretrained(temp, config=config, model_card_kwargs=model_card_kwargs)
-                stored = temp / "config.json"
-                record = {"config": json.loads(stored.read_text(encoding="utf8"))}
-                write_tensors(temp / "model.safetensors", self.state_dict(), record)
+                stored = temp / "config.json"  # none for a model without arguments
+                config_of = json.loads(stored.read_text(encoding="utf8")) if stored.exists() else {}
+                write_tensors(temp / "model.safetensors", self.state_dict(), {"config": config_of})
                 for name in ("model.safetensors", "config.json", "README.md"):
-                    if name != "README.md" or not (folder / name).exists():
+                    kept = name == "README.md" and (folder / name).exists()
+                    if (temp / name).exists() and not kept:
                         os.replace(temp / name, folder / name)
                 sync_folder(folder)
         except (OSError, SafetensorError, CheckpointError) as e:
@@ -217,8 +218,9 @@ def _fetched(name, options) -> Path:
 def _remove_abandoned(folder):
     "Remove what a save that was killed more than an hour ago left in `folder`."
     for left in folder.glob(".save-*"):
-        if time.time() - left.stat().st_mtime > 3600:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another save may have removed it
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

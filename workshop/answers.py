@@ -115,15 +115,20 @@ def read(file):
     The source of an answer keeps its lines where they stand in the file, so that an error names
     the line that the author sees.
     """
-    file, exercises = Path(file), {e.id: e for e in pick(())}
+    file = Path(file)
+    exercises = {e.id: e for e in pick(())}
     try:
         lines = file.read_text(encoding="utf8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
         raise MutationError(f"{file}: not readable: {e}") from e
     heads = [*_sections(lines, file.name), (len(lines) + 1, "", "")]
-    begin, out, places, exercise = lines[: heads[0][0] - 1], [], {}, None
+    begin = lines[: heads[0][0] - 1]
+    out = []
+    places = {}
+    exercise = None
     for (number, word, text), (after, *_) in zip(heads, heads[1:]):
-        place, body = f"{file.name}:{number}", lines[number : after - 1]
+        place = f"{file.name}:{number}"
+        body = lines[number : after - 1]
         if word == "exercise":
             exercise = _exercise(text, exercises, place)
             begin, common = lines[: heads[0][0] - 1], [""] * (number - heads[0][0] + 1) + body
@@ -156,7 +161,8 @@ def files(place):
 
 def judge(answers, memory=MEMORY):
     "Judgements on answers, in their order. Each exercise is run in a process of its own."
-    exercises, by_exercise = {e.id: e for e in pick(())}, collections.defaultdict(list)
+    exercises = {e.id: e for e in pick(())}
+    by_exercise = collections.defaultdict(list)
     for answer in answers:
         by_exercise[answer.exercise].append(answer)
     found = {}

@@ -6,8 +6,6 @@ from pathlib import Path
 from . import links, places, records, repo
 
 OPEN, CLOSE = "<!-- notebooks -->", "<!-- /notebooks -->"
-# how the runs in the record were made
-BESIDE = "Up to two notebooks ran at once there, so that one alone takes less."
 PARTS = ("badges", "get", "install")
 
 
@@ -59,21 +57,19 @@ def table(root) -> str:
         )
         cells = [link, promise, minutes(cpu), minutes(gpu), last, colab]
         rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    where = sorted(
-        {
-            f"{e['profile']}: {e['machine']}, Python {e['python']}"
-            for e in runs.values()
-            if e["profile"] != "smoke"
-        }
-    )
-    return "\n".join(
-        rows
-        + (
-            ["", f"Minutes and peak memory were measured on: {'; '.join(where)}. {BESIDE}"]
-            if where
-            else []
-        )
-    )
+    return "\n".join(rows + measured([e for e in runs.values() if e["profile"] != "smoke"]))
+
+
+def measured(entries) -> list:
+    "Where and how the recorded runs were made, as lines below the table; [] where there are none."
+    if not entries:
+        return []
+    where = {f"{e['profile']}: {e['machine']}, Python {e['python']}" for e in entries}
+    text = f"Minutes and peak memory were measured on: {'; '.join(sorted(where))}."
+    at_once = max(e.get("at_once", 1) for e in entries)
+    if at_once > 1:
+        text += f" Up to {at_once} notebooks ran at once, so that one alone takes less."
+    return ["", text]
 
 
 def green(entry) -> str:

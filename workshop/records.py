@@ -27,9 +27,9 @@ def load(root) -> list:
         ) from e
 
 
-def record(root, profile, results):
-    """Add green results to the record (one per notebook and profile, the newest), then rewrite the
-    README's table.
+def record(root, profile, results, at_once=1):
+    """Add green results to the record (one per notebook and profile, the newest); `at_once`
+    notebooks ran side by side.
     """
     from importlib.metadata import version
 
@@ -46,6 +46,7 @@ def record(root, profile, results):
             minutes=round(r["seconds"] / 60, 2),
             peak_mb=r["peak_mb"],
             gpu_mb=r.get("gpu_mb", 0),
+            at_once=at_once,
             passed=True,
         )
 

@@ -357,7 +357,7 @@ def run(
         display.line(f"\nInterrupted in {where or 'between two notebooks'}. To go on: {again}")
         return 130
     if record:
-        records.record(root, profile, results)
+        records.record(root, profile, results, max(1, jobs))
         readme.write_readme(root)
     results = sorted(results + kept, key=lambda r: r["notebook"])
     return closing(results, profile, out, display, time.time() - started) or int(

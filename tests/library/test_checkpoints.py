@@ -638,6 +638,21 @@ def test_every_altered_byte_of_stored_weights_is_found(stored):
             Small.from_pretrained(stored)
 
 
+class Bare(nn.Module, Pretrained):
+    "A model that takes no arguments, and so has no config."
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+
+def test_a_model_without_arguments_is_stored_too(tmp_path):
+    model = Bare()
+    model.save_pretrained(tmp_path)
+    assert not (tmp_path / "config.json").exists()
+    assert torch.equal(Bare.from_pretrained(tmp_path).layer.weight, model.layer.weight)
+
+
 @pytest.mark.filterwarnings("ignore:mind")
 def test_pickles_are_never_read(stored):
     (stored / "model.safetensors").rename(stored / "pytorch_model.bin")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from workshop import readme
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.S | re.M)
@@ -51,3 +53,10 @@ def test_picture_of_results_is_there():
     if not (ROOT / "assets/results.png").exists():
         assert not os.environ.get("CI"), "assets/results.png is missing"
         pytest.skip("assets/results.png is not made yet")
+
+
+def test_how_the_minutes_were_measured_is_said():
+    run = {"profile": "cpu", "machine": "2 cores", "python": "3.11.7"}
+    assert readme.measured([]) == []
+    assert "at once" not in readme.measured([run, run | {"at_once": 1}])[1]
+    assert "Up to 3 notebooks ran at once" in readme.measured([run, run | {"at_once": 3}])[1]
